@@ -1,0 +1,1 @@
+"""The heart: the run loop and what turns its events into state."""

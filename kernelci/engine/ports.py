@@ -1,0 +1,304 @@
+"""What the engine needs from outside, as Protocols. Adapters implement them; app.py brings the two together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Generic, Literal, Protocol, TypeVar
+
+from kernelci.engine.events import Call, Event, Recorded
+from kernelci.protocol.objects import Cell, Message, Object, Run, Stored, Thread, Usage
+from kernelci.protocol.parts import JsonObject
+
+Emit = Callable[[Event], Awaitable[None]]
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+CODE_TOOL = "code_interpreter"
+"""The name under which a model is offered the interpreter; its one argument is `code`."""
+
+
+# Models
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One turn's question, in Chat Completions' terms. None means: do not send it."""
+
+    model: str
+    messages: Sequence[JsonObject]
+    tools: Sequence[JsonObject] = ()
+    tool_choice: str | JsonObject | None = None
+    parallel_tool_calls: bool | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    response_format: JsonObject | None = None
+    reasoning_effort: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole reply. `finish` is `length` when a token limit cut it short."""
+
+    text: str
+    calls: tuple[Call, ...] = ()
+    finish: Literal["stop", "length", "content_filter"] = "stop"
+    usage: Usage = field(default_factory=Usage)
+
+
+class Model(Protocol):
+    """Where replies come from."""
+
+    async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
+        """Ask for one reply and emit it as it arrives.
+
+        Emits TextDelta (never empty); CodeDelta for the first call if it is code; CallDelta for all calls if
+        the request offers no code tool. Other calls are only in the reply, since a second step cannot
+        open before the first has closed. Then exactly one UsageCounted, then TextDone if there was text and no
+        call followed. Calls get fresh ids of ours: some models repeat theirs.
+
+        Raises:
+            ModelUnavailable: not reachable, a 5xx answer, or garbage.
+            ModelBusy: 429, after the client library's own retries.
+            ModelRefused: any other 4xx.
+        """
+        ...
+
+
+class Models(Protocol):
+    """Which model serves a name."""
+
+    def serving(self, model: str) -> tuple[Model, str]:
+        """The model that serves that assistant model name, and the name its upstream knows it by."""
+        ...
+
+
+# Sessions
+
+
+@dataclass(frozen=True, slots=True)
+class MountedFile:
+    """A file the session shall see: under its own name, and under its id as a link."""
+
+    file_id: str
+    filename: str
+    blob: Path
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """What a cell left. `outputs` are nbformat 4.5 output objects in the order they came, streams merged, `\\r`
+    and clear_output applied, no ANSI escapes in tracebacks.
+    """
+
+    status: Literal["ok", "error", "timeout", "interrupted", "dead"]
+    execution_count: int | None
+    outputs: tuple[JsonObject, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFile:
+    """An open file of a session's folder; the stamp changes whenever the file does. The holder closes it."""
+
+    name: str
+    stamp: tuple[int, int, int, int]
+    handle: BinaryIO
+
+
+OnStream = Callable[[Literal["stdout", "stderr"], str], Awaitable[None]]
+
+
+class Sessions(Protocol):
+    """Where code runs. A session's id is opaque; its kernel starts on first use."""
+
+    async def execute(
+        self, session_id: str, code: str, *, files: Sequence[MountedFile], on_stream: OnStream
+    ) -> CellResult:
+        """Run one cell, telling what it prints as it prints it.
+
+        Cells of one session run one at a time. A cell that outlives the time limit is interrupted (`timeout`);
+        cancelling this call interrupts it, too. A kernel that dies gives `dead`, with a stderr output that says
+        so, and the next call starts a fresh one.
+
+        Raises:
+            KernelUnavailable: no kernel could be started.
+        """
+        ...
+
+    async def file(self, session_id: str, path: str) -> SessionFile | None:
+        """Open a regular file below /mnt/data by its relative path; None if there is none. Never follows a link."""
+        ...
+
+    async def close(self, session_id: str) -> None:
+        """End the session: its kernel and its folder are gone. Unknown ids are fine."""
+        ...
+
+
+# State
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A place in a list, newest or oldest first."""
+
+    limit: int = 20
+    order: Literal["asc", "desc"] = "desc"
+    after: str | None = None
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paged(Generic[ObjectT]):
+    """Part of a list."""
+
+    data: tuple[ObjectT, ...]
+    has_more: bool
+
+
+class Store(Protocol):
+    """Where objects live. Every method is one transaction, durable when it returns.
+
+    `within` is the id of the thread or run that the object must belong to: a message or run belongs to a
+    thread, a step or cell to a run and to that run's thread, the rest to nothing.
+    """
+
+    async def put(self, *objects: Stored) -> None:
+        """Insert or replace. Replacing leaves the stored metadata alone: only `edit` changes that."""
+        ...
+
+    async def find(self, kind: type[ObjectT], id: str, *, within: str | None = None) -> ObjectT | None:
+        """The object, or None."""
+        ...
+
+    async def get(self, kind: type[ObjectT], id: str, *, within: str | None = None) -> ObjectT:
+        """The object.
+
+        Raises:
+            NotFound: in the API's words, such as `No thread found with id 'thread_abc'.`
+        """
+        ...
+
+    async def page(
+        self,
+        kind: type[ObjectT],
+        page: Page,
+        *,
+        within: str | None = None,
+        purpose: str | None = None,
+        run_id: str | None = None,
+    ) -> Paged[ObjectT]:
+        """Part of the list, in order of creation; `purpose` narrows files, `run_id` messages.
+
+        Raises:
+            InvalidRequest: the cursor is not in the list.
+        """
+        ...
+
+    async def all(self, kind: type[ObjectT], *, within: str) -> tuple[ObjectT, ...]:
+        """All that belong to a thread or run, oldest first."""
+        ...
+
+    async def edit(
+        self, kind: type[ObjectT], id: str, change: Callable[[ObjectT], ObjectT], *, within: str | None = None
+    ) -> ObjectT:
+        """Read, change and write as one; `change` must be pure. Gives the new object; raises NotFound."""
+        ...
+
+    async def drop(self, kind: type[ObjectT], id: str, *, within: str | None = None) -> ObjectT:
+        """Delete, with all that belongs to it. Gives what it was; raises NotFound."""
+        ...
+
+    async def post(self, message: Message, change: Callable[[Thread], Thread]) -> None:
+        """Add a message to its thread and change the thread, as one.
+
+        Raises:
+            ThreadBusy: `Can't add messages to thread_X while a run run_Y is active.`
+            NotFound: no such thread.
+        """
+        ...
+
+    async def open_run(self, run: Run, messages: Sequence[Message], change: Callable[[Thread], Thread]) -> None:
+        """Add messages and a queued run to a thread and change the thread, as one.
+
+        Raises:
+            ThreadBusy: `Thread thread_X already has an active run run_Y.`
+            NotFound: no such thread.
+        """
+        ...
+
+    async def active_runs(self) -> tuple[Run, ...]:
+        """Every run that has not ended, oldest first."""
+        ...
+
+
+class TooManyBytes(Exception):
+    """More bytes came than were allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Stored bytes: their SHA-256 in hex, and their number."""
+
+    sha256: str
+    size: int
+
+
+class Blobs(Protocol):
+    """Where bytes live, by their hash."""
+
+    async def receive(self, chunks: AsyncIterator[bytes], limit: int) -> Blob:
+        """Store what arrives, hashing on the way, off the event loop; durable when it returns.
+
+        Raises:
+            TooManyBytes: more than `limit` came; nothing is kept.
+        """
+        ...
+
+    async def copy(self, source: BinaryIO, limit: int) -> Blob:
+        """Store an open file's bytes from where it stands; raises as `receive` does."""
+        ...
+
+    async def write(self, data: bytes) -> Blob:
+        """Store these bytes."""
+        ...
+
+    def path(self, sha256: str) -> Path:
+        """Where the bytes are, to be read only."""
+        ...
+
+    async def drop(self, sha256: str) -> None:
+        """Forget the bytes; unknown hashes are fine."""
+        ...
+
+
+class Bus(Protocol):
+    """Who follows which run. Records of a run are kept for some time after it, for those who come late."""
+
+    def publish(self, recorded: Recorded) -> None:
+        """Hand on a record."""
+        ...
+
+    def last(self, run_id: str) -> int:
+        """The number of the run's newest record; 0 if none is known."""
+        ...
+
+    def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Recorded]:
+        """The records after that one, as they come, up to the next that ends the run or waits for the client."""
+        ...
+
+
+class Transcripts(Protocol):
+    """The notebooks, one a thread. Derived: a lost one is rebuilt from the store."""
+
+    def put(self, thread_id: str, *items: Message | Cell) -> None:
+        """Add or replace messages and cells by id, in the order they come; already in the store. Writes soon."""
+        ...
+
+    async def settled(self, thread_id: str) -> None:
+        """Return when all that was put is on disk. A notebook that cannot be written is logged, not raised."""
+        ...
+
+    async def drop(self, thread_id: str) -> None:
+        """Delete the notebook."""
+        ...

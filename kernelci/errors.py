@@ -1,0 +1,123 @@
+"""The one exception tree: what can go wrong, in words a person can act on, with the HTTP face of each.
+
+A class's docstring is its default message. What the program of a cell does wrong is not in here: a traceback
+is an output, and goes back to the model.
+"""
+
+from __future__ import annotations
+
+
+class KernelciError(Exception):
+    """The server had an error while processing your request. Sorry about that!"""
+
+    status = 500
+    type = "server_error"
+    code: str | None = None
+    param: str | None = None
+
+    def __init__(self, message: str | None = None, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+        if param is not None:
+            self.param = param
+        if code is not None:
+            self.code = code
+
+    @property
+    def message(self) -> str:
+        """The sentence a client shows."""
+        return str(self)
+
+
+# What a request can have wrong (protocol.md 1.3).
+
+
+class InvalidRequest(KernelciError):
+    """The request is not one this server understands."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class MissingKey(InvalidRequest):
+    """You didn't provide an API key. Send it as `Authorization: Bearer KEY` or as `api-key: KEY`."""
+
+    status = 401
+
+
+class WrongKey(InvalidRequest):
+    """Incorrect API key provided. It is the one the server was started with (--api-key or KERNELCI_API_KEY)."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
+class NotFound(InvalidRequest):
+    """No such object."""
+
+    status = 404
+
+
+class TooLarge(InvalidRequest):
+    """The file is larger than this server accepts."""
+
+    status = 413
+
+
+class ThreadBusy(InvalidRequest):
+    """The thread has an active run."""
+
+
+class IllegalMove(InvalidRequest):
+    """The object's status does not allow that."""
+
+
+# What can fail behind a run. `code` is the run's `last_error.code`.
+
+
+class RunFailure(KernelciError):
+    """The run could not go on."""
+
+    code = "server_error"
+
+
+class ModelUnavailable(RunFailure):
+    """The model's endpoint cannot be reached or gave no usable answer."""
+
+
+class ModelBusy(RunFailure):
+    """The model's endpoint refuses more requests for now."""
+
+    code = "rate_limit_exceeded"
+
+
+class ModelRefused(RunFailure):
+    """The model's endpoint refused the request."""
+
+    code = "invalid_prompt"
+
+
+class KernelUnavailable(RunFailure):
+    """No kernel could be started for this thread."""
+
+
+# What stops the program before it serves.
+
+
+class StartupError(KernelciError):
+    """kernelci cannot start."""
+
+    exit_code = 2
+
+
+class DataFolderInUse(StartupError):
+    """Another kernelci server is using this data folder."""
+
+
+class DataFolderTooNew(StartupError):
+    """The data folder was written by a newer kernelci. Upgrade kernelci, or choose another --data-dir."""
+
+
+class EnvironmentUnavailable(StartupError):
+    """The environment of the model's code could not be built."""
+
+    exit_code = 3

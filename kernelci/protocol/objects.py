@@ -1,0 +1,316 @@
+"""What the server keeps and answers with, in the canonical form, which is v2 (protocol.md 2).
+
+Every key of a type is always present. `private` names the fields that are stored and never sent.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kernelci.protocol.ids import Surface
+from kernelci.protocol.parts import (
+    Attachment,
+    ContentPart,
+    JsonObject,
+    Metadata,
+    Part,
+    ReasoningEffort,
+    ResponseFormat,
+    Tool,
+    ToolChoice,
+    ToolResources,
+    TruncationStrategy,
+)
+from kernelci.protocol.states import MessageStatus, RunStatus, StepStatus
+
+
+class Object(BaseModel):
+    """A stored object. Frozen: a change makes a new one by `model_copy(update=...)`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    private: ClassVar[frozenset[str]] = frozenset()
+
+    id: str
+    created_at: int
+    metadata: Metadata = Field(default_factory=dict)
+
+    def wire(self) -> JsonObject:
+        """The object as JSON-ready data, without what clients must not see."""
+        return self.model_dump(mode="json", exclude=set(self.private))
+
+
+class File(Object):
+    """An uploaded or produced file. `blob` is the SHA-256 of its bytes, `bytes` their number."""
+
+    private: ClassVar[frozenset[str]] = frozenset({"blob", "metadata"})
+
+    object: Literal["file"] = "file"
+    bytes: int
+    filename: str
+    purpose: str
+    status: Literal["uploaded", "processed", "error"] = "processed"
+    status_details: str | None = None
+    expires_at: int | None = None
+    blob: str
+
+
+class Assistant(Object):
+    """A model with its instructions, tools and files."""
+
+    object: Literal["assistant"] = "assistant"
+    name: str | None = None
+    description: str | None = None
+    model: str
+    instructions: str | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_resources: ToolResources = ToolResources()
+    temperature: float | None = 1.0
+    top_p: float | None = 1.0
+    reasoning_effort: ReasoningEffort | None = None
+    response_format: ResponseFormat = "auto"
+
+
+class Thread(Object):
+    """A conversation. Its id is its kernel session's key, too."""
+
+    object: Literal["thread"] = "thread"
+    tool_resources: ToolResources = ToolResources()
+
+
+class MessageIncomplete(Part):
+    """Why a message stopped short."""
+
+    reason: Literal["content_filter", "max_tokens", "run_cancelled", "run_expired", "run_failed"]
+
+
+class Message(Object):
+    """One utterance of a thread."""
+
+    object: Literal["thread.message"] = "thread.message"
+    thread_id: str
+    status: MessageStatus = "completed"
+    incomplete_details: MessageIncomplete | None = None
+    completed_at: int | None = None
+    incomplete_at: int | None = None
+    role: Literal["user", "assistant"]
+    content: tuple[ContentPart, ...] = ()
+    assistant_id: str | None = None
+    run_id: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+
+
+class Usage(Part):
+    """Tokens, as the model's endpoint counted them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            total_tokens=self.total_tokens + other.total_tokens,
+        )
+
+
+class LastError(Part):
+    """Why a run or step failed."""
+
+    code: str
+    message: str
+
+
+class FunctionCall(Part):
+    """What the model asks the client to run; `arguments` is JSON text."""
+
+    name: str
+    arguments: str
+
+
+class RequiredCall(Part):
+    """A call whose output the run waits for."""
+
+    id: str
+    type: Literal["function"] = "function"
+    function: FunctionCall
+
+
+class RequiredCalls(Part):
+    """All the calls whose outputs the run waits for."""
+
+    tool_calls: tuple[RequiredCall, ...]
+
+
+class RequiredAction(Part):
+    """What the client has to do before the run goes on."""
+
+    type: Literal["submit_tool_outputs"] = "submit_tool_outputs"
+    submit_tool_outputs: RequiredCalls
+
+
+class RunIncomplete(Part):
+    """Which budget ended the run."""
+
+    reason: Literal["max_completion_tokens", "max_prompt_tokens", "content_filter"]
+
+
+class Run(Object):
+    """One answer of an assistant on a thread. `surface` is the one that asked: produced files get its ids."""
+
+    private: ClassVar[frozenset[str]] = frozenset({"surface"})
+
+    object: Literal["thread.run"] = "thread.run"
+    assistant_id: str
+    thread_id: str
+    status: RunStatus = "queued"
+    started_at: int | None = None
+    expires_at: int | None = None
+    cancelled_at: int | None = None
+    failed_at: int | None = None
+    completed_at: int | None = None
+    required_action: RequiredAction | None = None
+    last_error: LastError | None = None
+    model: str
+    instructions: str = ""
+    tools: tuple[Tool, ...] = ()
+    tool_resources: ToolResources = ToolResources()
+    temperature: float | None = 1.0
+    top_p: float | None = 1.0
+    reasoning_effort: ReasoningEffort | None = None
+    max_completion_tokens: int | None = None
+    max_prompt_tokens: int | None = None
+    truncation_strategy: TruncationStrategy = TruncationStrategy()
+    incomplete_details: RunIncomplete | None = None
+    usage: Usage | None = None
+    response_format: ResponseFormat = "auto"
+    tool_choice: ToolChoice = "auto"
+    parallel_tool_calls: bool = True
+    surface: Surface = "openai"
+
+
+# Run steps
+
+
+class MessageId(Part):
+    """A message, by id."""
+
+    message_id: str
+
+
+class MessageCreation(Part):
+    """The step wrote a message."""
+
+    type: Literal["message_creation"] = "message_creation"
+    message_creation: MessageId
+
+
+class Logs(Part):
+    """Text that a cell printed, showed or raised."""
+
+    type: Literal["logs"] = "logs"
+    logs: str
+
+
+class FileId(Part):
+    """A file, by id."""
+
+    file_id: str
+
+
+class Image(Part):
+    """A picture that a cell displayed."""
+
+    type: Literal["image"] = "image"
+    image: FileId
+
+
+CodeOutput = Annotated[Logs | Image, Field(discriminator="type")]
+
+
+class CodeRun(Part):
+    """Code and what came of it."""
+
+    input: str = ""
+    outputs: tuple[CodeOutput, ...] = ()
+
+
+class CodeCall(Part):
+    """A cell that the model had run."""
+
+    id: str
+    type: Literal["code_interpreter"] = "code_interpreter"
+    code_interpreter: CodeRun
+
+
+class FunctionResult(BaseModel):
+    """A function call; `output` is null until the client submits it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    arguments: str = ""
+    output: str | None = None
+
+
+class ClientCall(Part):
+    """A function that the client runs."""
+
+    id: str
+    type: Literal["function"] = "function"
+    function: FunctionResult
+
+
+ToolCall = Annotated[CodeCall | ClientCall, Field(discriminator="type")]
+
+
+class ToolCalls(Part):
+    """The step called tools."""
+
+    type: Literal["tool_calls"] = "tool_calls"
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+StepDetails = Annotated[MessageCreation | ToolCalls, Field(discriminator="type")]
+
+
+class RunStep(Object):
+    """One thing a run did. `turn` counts the model's replies in the run, from 0."""
+
+    private: ClassVar[frozenset[str]] = frozenset({"turn"})
+
+    object: Literal["thread.run.step"] = "thread.run.step"
+    run_id: str
+    assistant_id: str
+    thread_id: str
+    type: Literal["message_creation", "tool_calls"]
+    status: StepStatus = "in_progress"
+    cancelled_at: int | None = None
+    completed_at: int | None = None
+    expires_at: int | None = None
+    expired_at: int | None = None
+    failed_at: int | None = None
+    last_error: LastError | None = None
+    step_details: StepDetails
+    usage: Usage | None = None
+    turn: int = 0
+
+
+class Cell(Object):
+    """What a code call left in the kernel's own terms: the notebook is made of these. Never sent by the API.
+
+    `id` is the call's. `outputs` are nbformat 4.5 output objects.
+    """
+
+    run_id: str
+    step_id: str
+    thread_id: str
+    code: str
+    status: Literal["ok", "error", "timeout", "interrupted", "dead"]
+    execution_count: int | None = None
+    outputs: tuple[JsonObject, ...] = ()
+
+
+Stored = Assistant | Thread | Message | Run | RunStep | File | Cell

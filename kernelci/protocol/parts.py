@@ -1,0 +1,211 @@
+"""What requests and objects are both made of: tools, resources, formats, content.
+
+A part leaves out what it does not hold, where an object (objects.py) names every key.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+Metadata = dict[str, str]
+JsonObject = dict[str, Any]
+
+
+class Part(BaseModel):
+    """A piece of an object; unknown keys are dropped, absent ones are not sent."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, dump: SerializerFunctionWrapHandler) -> JsonObject:
+        return {key: value for key, value in dump(self).items() if value is not None}
+
+
+# Tools
+
+
+class CodeInterpreterTool(Part):
+    """The model may run Python in the thread's kernel."""
+
+    type: Literal["code_interpreter"] = "code_interpreter"
+
+
+class FileSearchTool(Part):
+    """The model may search vector stores; kept and echoed."""
+
+    type: Literal["file_search"] = "file_search"
+    file_search: JsonObject | None = None
+
+
+class Function(Part):
+    """A function that the client runs."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    description: str | None = None
+    parameters: JsonObject = Field(default_factory=lambda: {"type": "object", "properties": {}})
+    strict: bool = False
+
+
+class FunctionTool(Part):
+    """The model may ask the client to run a function."""
+
+    type: Literal["function"] = "function"
+    function: Function
+
+
+Tool = Annotated[CodeInterpreterTool | FileSearchTool | FunctionTool, Field(discriminator="type")]
+
+
+class CodeInterpreterResources(Part):
+    """The files that the kernel sees in /mnt/data."""
+
+    file_ids: tuple[str, ...] = ()
+
+
+class FileSearchResources(Part):
+    """The vector stores that file search looks into."""
+
+    vector_store_ids: tuple[str, ...] = ()
+
+
+class ToolResources(Part):
+    """What an assistant, thread or run gives its tools."""
+
+    code_interpreter: CodeInterpreterResources | None = None
+    file_search: FileSearchResources | None = None
+
+    @property
+    def file_ids(self) -> tuple[str, ...]:
+        """The code interpreter's files, in the order they were given."""
+        return self.code_interpreter.file_ids if self.code_interpreter else ()
+
+
+# What a run is told
+
+
+class FunctionName(Part):
+    """A function, by name."""
+
+    name: str
+
+
+class ForcedTool(Part):
+    """The tool that the model must use first."""
+
+    type: Literal["code_interpreter", "file_search", "function"]
+    function: FunctionName | None = None
+
+
+ToolChoice = Literal["none", "auto", "required"] | ForcedTool
+
+
+class JsonSchema(Part):
+    """The schema an answer must fit."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True)
+
+    name: str
+    description: str | None = None
+    schema_: JsonObject | None = Field(default=None, alias="schema")
+    strict: bool | None = None
+
+
+class AnswerFormat(Part):
+    """The form of the model's answer."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+
+ResponseFormat = Literal["auto"] | AnswerFormat
+
+
+class TruncationStrategy(BaseModel):
+    """How much of a long thread the model is shown."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    type: Literal["auto", "last_messages"] = "auto"
+    last_messages: int | None = Field(default=None, ge=1)
+
+
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
+# Content
+
+
+class ImageFile(Part):
+    """A picture among the files."""
+
+    file_id: str
+    detail: Literal["auto", "low", "high"] | None = None
+
+
+class ImageFilePart(Part):
+    """A picture in a message."""
+
+    type: Literal["image_file"] = "image_file"
+    image_file: ImageFile
+
+
+class ImageUrl(Part):
+    """A picture elsewhere; only the model's endpoint may fetch it."""
+
+    url: str
+    detail: Literal["auto", "low", "high"] | None = None
+
+
+class ImageUrlPart(Part):
+    """A picture in a message, by address."""
+
+    type: Literal["image_url"] = "image_url"
+    image_url: ImageUrl
+
+
+class FilePath(Part):
+    """The file behind a link."""
+
+    file_id: str
+
+
+class FilePathAnnotation(Part):
+    """Code points `start_index` to `end_index` of the text (half-open) are a link to a file."""
+
+    type: Literal["file_path"] = "file_path"
+    text: str
+    start_index: int
+    end_index: int
+    file_path: FilePath
+
+
+class Text(Part):
+    """Text with its annotations."""
+
+    value: str
+    annotations: tuple[FilePathAnnotation, ...] = ()
+
+
+class TextPart(Part):
+    """Text in a message."""
+
+    type: Literal["text"] = "text"
+    text: Text
+
+
+ContentPart = Annotated[TextPart | ImageFilePart | ImageUrlPart, Field(discriminator="type")]
+
+
+class AttachmentTool(Part):
+    """A tool that may use an attached file."""
+
+    type: Literal["code_interpreter", "file_search"]
+
+
+class Attachment(Part):
+    """A file given with a message, and the tools that may use it."""
+
+    file_id: str
+    tools: tuple[AttachmentTool, ...] = ()

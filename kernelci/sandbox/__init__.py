@@ -1,0 +1,1 @@
+"""How a kernel starts and what holds it in."""

@@ -1,0 +1,1 @@
+"""Adapters to where code runs, seen from the host."""

@@ -1,0 +1,69 @@
+"""The settings: one frozen object, read from options and the environment. Nothing else reads the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Self
+
+import platformdirs
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from kernelci.errors import StartupError
+
+MEBIBYTE = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """How this kernelci runs. Each field `x_y` is the option `--x-y` and the variable `KERNELCI_X_Y`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KERNELCI_", frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on; anything but loopback needs --api-key.")
+    port: int = Field(8765, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
+    data_dir: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("kernelci"),
+        description="Folder for threads, files and notebooks.",
+    )
+    cache_dir: Path = Field(
+        default_factory=lambda: platformdirs.user_cache_path("kernelci"),
+        description="Folder for the environments of the model's code.",
+    )
+    api_key: SecretStr | None = Field(None, description="Key that clients must send; none by default.")
+    model_url: str | None = Field(None, description="Base URL of a Chat Completions endpoint, ending in /v1.")
+    model_key: SecretStr | None = Field(None, description="Key for that endpoint.")
+    model: str | None = Field(None, description="Model to ask there, whatever model an assistant names.")
+    cloud_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("cloud_key", "OPENAI_API_KEY"),
+        description="Key used only when --model or --model-url asks for the cloud.",
+    )
+    execution_timeout: float = Field(120.0, gt=0, description="Seconds that one cell may run.")
+    interrupt_grace: float = Field(5.0, gt=0, description="Seconds from an interrupt to the kill.")
+    run_timeout: float = Field(600.0, gt=0, description="Seconds from a run's creation to its expiry.")
+    max_turns: int = Field(30, ge=1, description="Model replies in one run.")
+    max_upload: int = Field(512 * MEBIBYTE, ge=1, description="Bytes in one uploaded file.")
+    max_kernels: int = Field(200, ge=1, description="Kernels alive at once.")
+    session_idle: float = Field(3600.0, gt=0, description="Seconds an idle kernel is kept.")
+
+    @model_validator(mode="after")
+    def _needs_key_off_loopback(self) -> Self:
+        if not self.api_key and not self.on_loopback:
+            raise StartupError(
+                f"Listening on {self.host} lets others reach this server, so it needs a key: "
+                "set --api-key or KERNELCI_API_KEY."
+            )
+        return self
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False

@@ -1,0 +1,1 @@
+"""Every thread as a notebook."""
