@@ -15,6 +15,16 @@ from kernelci.errors import StartupError
 MEBIBYTE = 1024 * 1024
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address means this machine, and nothing beyond it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class Settings(BaseSettings):
     """How this kernelci runs. Each field `x_y` is the option `--x-y` and the variable `KERNELCI_X_Y`."""
 
@@ -61,9 +71,4 @@ class Settings(BaseSettings):
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can connect."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kernelci.protocol.objects import Cell, CodeOutput, File, LastError, Message, Run, RunStep, Usage
+from kernelci.protocol.objects import CellStatus, CodeOutput, File, LastError, Message, Run, RunStep, Usage
+from kernelci.protocol.parts import JsonObject
 from kernelci.protocol.states import MessageStatus, RunStatus, StepStatus
 
 
@@ -95,11 +96,13 @@ class OutputDelta:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The cell has ended. `outputs` is what the API shows, `cell` what the notebook shows."""
+    """The cell has ended. `outputs` is what the API shows, `notebook` what the notebook shows (nbformat 4.5)."""
 
     call_id: str
     outputs: tuple[CodeOutput, ...]
-    cell: Cell
+    status: CellStatus
+    execution_count: int | None = None
+    notebook: tuple[JsonObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Generic, Literal, Protocol, TypeVar
 
 from kernelci.engine.events import Call, Event, Recorded
-from kernelci.protocol.objects import Cell, Message, Object, Run, Stored, Thread, Usage
+from kernelci.protocol.objects import Cell, CellStatus, Message, Object, Run, Stored, Thread, Usage
 from kernelci.protocol.parts import JsonObject
 
 Emit = Callable[[Event], Awaitable[None]]
@@ -35,6 +35,11 @@ class ModelRequest:
     max_tokens: int | None = None
     response_format: JsonObject | None = None
     reasoning_effort: str | None = None
+
+    @property
+    def offers_code(self) -> bool:
+        """Whether the interpreter is among the tools."""
+        return any(tool["function"]["name"] == CODE_TOOL for tool in self.tools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class CellResult:
     and clear_output applied, no ANSI escapes in tracebacks.
     """
 
-    status: Literal["ok", "error", "timeout", "interrupted", "dead"]
+    status: CellStatus
     execution_count: int | None
     outputs: tuple[JsonObject, ...]
 
@@ -164,7 +169,12 @@ class Store(Protocol):
     """
 
     async def put(self, *objects: Stored) -> None:
-        """Insert or replace. Replacing leaves the stored metadata alone: only `edit` changes that."""
+        """Insert or replace. Replacing leaves the stored metadata alone: only `edit` changes that.
+
+        Raises:
+            NotFound: the thread or run that a new object belongs to is gone.
+            ThreadBusy: a run would be the second active one of its thread.
+        """
         ...
 
     async def find(self, kind: type[ObjectT], id: str, *, within: str | None = None) -> ObjectT | None:
@@ -199,6 +209,14 @@ class Store(Protocol):
         """All that belong to a thread or run, oldest first."""
         ...
 
+    async def conversation(self, thread_id: str, *kinds: type[ObjectT]) -> tuple[ObjectT, ...]:
+        """All of these kinds that belong to a thread, in the order they were made, whatever their kind.
+
+        Raises:
+            NotFound: no such thread.
+        """
+        ...
+
     async def edit(
         self, kind: type[ObjectT], id: str, change: Callable[[ObjectT], ObjectT], *, within: str | None = None
     ) -> ObjectT:
@@ -225,6 +243,10 @@ class Store(Protocol):
             ThreadBusy: `Thread thread_X already has an active run run_Y.`
             NotFound: no such thread.
         """
+        ...
+
+    async def holds(self, sha256: str) -> bool:
+        """Whether a file has these bytes."""
         ...
 
     async def active_runs(self) -> tuple[Run, ...]:

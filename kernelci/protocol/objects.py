@@ -298,6 +298,9 @@ class RunStep(Object):
     turn: int = 0
 
 
+CellStatus = Literal["ok", "error", "timeout", "interrupted", "dead"]
+
+
 class Cell(Object):
     """What a code call left in the kernel's own terms: the notebook is made of these. Never sent by the API.
 
@@ -308,7 +311,7 @@ class Cell(Object):
     step_id: str
     thread_id: str
     code: str
-    status: Literal["ok", "error", "timeout", "interrupted", "dead"]
+    status: CellStatus
     execution_count: int | None = None
     outputs: tuple[JsonObject, ...] = ()
 

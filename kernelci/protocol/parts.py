@@ -5,18 +5,38 @@ A part leaves out what it does not hold, where an object (objects.py) names ever
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 Metadata = dict[str, str]
 JsonObject = dict[str, Any]
 
 
+def without_nulls(value: object) -> object:
+    """The mapping without the keys whose value is null, which means absent; anything else as it is."""
+    if isinstance(value, dict):
+        given = cast("dict[str, object]", value)
+        return {key: item for key, item in given.items() if item is not None}
+    return value
+
+
 class Part(BaseModel):
-    """A piece of an object; unknown keys are dropped, absent ones are not sent."""
+    """A piece of an object; unknown keys and nulls are dropped, absent keys are not sent."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: object) -> object:
+        return without_nulls(value)
 
     @model_serializer(mode="wrap")
     def _without_absent(self, dump: SerializerFunctionWrapHandler) -> JsonObject:

@@ -1,65 +1,130 @@
 """Request bodies and list queries, as the canonical form (v2) has them (protocol.md 2).
 
 An explicit null means absent at every level that has named fields. What is absent is not in
-`model_fields_set`, which is how an update knows what to leave alone.
+`model_fields_set`, which is how an update knows what to leave alone. Numbers and booleans are taken as JSON has
+them, so the string "5" is no integer; a query's are text, and are read as numbers.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
+from kernelci.protocol.ids import PREFIX
 from kernelci.protocol.parts import (
+    AnswerFormat,
     Attachment,
+    ForcedTool,
+    FunctionTool,
     ImageFilePart,
     ImageUrlPart,
     ReasoningEffort,
-    ResponseFormat,
     Tool,
-    ToolChoice,
     ToolResources,
     TruncationStrategy,
+    without_nulls,
 )
-
-
-def _without_nulls(value: object) -> object:
-    """The mapping without the keys whose value is null; anything else as it is."""
-    if isinstance(value, dict):
-        return {key: item for key, item in value.items() if item is not None}  # pyright: ignore[reportUnknownVariableType]
-    return value
 
 
 class Body(BaseModel):
     """A request body. Unknown fields are ignored unless the server is strict."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=False)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, value: object) -> object:
-        return _without_nulls(value)
+        return without_nulls(value)
 
     def given(self) -> dict[str, Any]:
         """The fields the client sent, by name, as validated values."""
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
-MetadataKey = Annotated[str, Field(max_length=64)]
-MetadataValue = Annotated[str, Field(max_length=512)]
+def _text_or_more(value: object) -> str:
+    """Which of the two forms of a field this is, so that an error speaks of that one alone."""
+    return "text" if isinstance(value, str) else "more"
+
+
+def _distinct(tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
+    """The tools, none of them given twice."""
+    seen: set[str] = set()
+    for tool in tools:
+        name = tool.function.name if isinstance(tool, FunctionTool) else tool.type
+        if name in seen:
+            raise PydanticCustomError("invalid_value", "The tool '{name}' is given more than once.", {"name": name})
+        seen.add(name)
+    return tools
+
+
+def _with_function(choice: ForcedTool) -> ForcedTool:
+    """The choice, which names its function if it is one."""
+    if choice.type == "function" and choice.function is None:
+        raise PydanticCustomError("missing_required_parameter", "Name the function: {'function': {'name': …}}.")
+    return choice
+
+
+def _with_schema(answer: AnswerFormat) -> AnswerFormat:
+    """The format, which has its schema if it needs one."""
+    if answer.type == "json_schema" and answer.json_schema is None:
+        raise PydanticCustomError("missing_required_parameter", "The type 'json_schema' needs 'json_schema'.")
+    return answer
+
+
+def _with_count(strategy: TruncationStrategy) -> TruncationStrategy:
+    """The strategy, which says how many messages if it counts them."""
+    if strategy.type == "last_messages" and strategy.last_messages is None:
+        raise PydanticCustomError("missing_required_parameter", "'last_messages' needs a number of messages.")
+    return strategy
+
+
+def _an_assistant(id: str) -> str:
+    """The id, which looks like an assistant's."""
+    if not id.startswith(PREFIX["assistant"]):
+        raise PydanticCustomError(
+            "invalid_value",
+            "Invalid 'assistant_id': '{id}'. Expected an ID that begins with 'asst'.",
+            {"id": id[:64]},
+        )
+    return id
+
+
 MetadataBody = Annotated[
-    dict[MetadataKey, MetadataValue],
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
     Field(max_length=16),
-    BeforeValidator(_without_nulls),
+    BeforeValidator(without_nulls),
 ]
 Name = Annotated[str, Field(max_length=256)]
 Description = Annotated[str, Field(max_length=512)]
 Instructions = Annotated[str, Field(max_length=256_000)]
-Tools = Annotated[tuple[Tool, ...], Field(max_length=128)]
-RunTools = Annotated[tuple[Tool, ...], Field(max_length=20)]
-Temperature = Annotated[float, Field(ge=0, le=2)]
-TopP = Annotated[float, Field(ge=0, le=1)]
-Tokens = Annotated[int, Field(ge=256)]
+AssistantId = Annotated[str, AfterValidator(_an_assistant)]
+Tools = Annotated[tuple[Tool, ...], Field(max_length=128), AfterValidator(_distinct)]
+RunTools = Annotated[tuple[Tool, ...], Field(max_length=20), AfterValidator(_distinct)]
+Temperature = Annotated[float, Field(strict=True, ge=0, le=2)]
+TopP = Annotated[float, Field(strict=True, ge=0, le=1)]
+Tokens = Annotated[int, Field(strict=True, ge=256)]
+Flag = Annotated[bool, Field(strict=True)]
+Truncation = Annotated[TruncationStrategy, AfterValidator(_with_count)]
+ToolChoiceBody = Annotated[
+    Annotated[Literal["none", "auto", "required"], Tag("text")]
+    | Annotated[ForcedTool, AfterValidator(_with_function), Tag("more")],
+    Discriminator(_text_or_more),
+]
+ResponseFormatBody = Annotated[
+    Annotated[Literal["auto"], Tag("text")] | Annotated[AnswerFormat, AfterValidator(_with_schema), Tag("more")],
+    Discriminator(_text_or_more),
+]
 
 
 class CodeInterpreterBody(Body):
@@ -96,7 +161,7 @@ class AssistantFields(Body):
     metadata: MetadataBody = Field(default_factory=dict)
     temperature: Temperature | None = 1.0
     top_p: TopP | None = 1.0
-    response_format: ResponseFormat = "auto"
+    response_format: ResponseFormatBody = "auto"
     reasoning_effort: ReasoningEffort | None = None
 
 
@@ -109,7 +174,7 @@ class AssistantCreate(AssistantFields):
 class AssistantUpdate(AssistantFields):
     """`POST /assistants/{id}`: only what is given changes."""
 
-    model: str = ""
+    model: str | None = None
 
 
 class TextContent(Body):
@@ -119,17 +184,19 @@ class TextContent(Body):
     text: Annotated[str, Field(min_length=1, max_length=256_000)]
 
 
-ContentBody = Annotated[TextContent | ImageFilePart | ImageUrlPart, Field(discriminator="type")]
+ContentPartBody = Annotated[TextContent | ImageFilePart | ImageUrlPart, Field(discriminator="type")]
+ContentBody = Annotated[
+    Annotated[str, Field(min_length=1, max_length=256_000), Tag("text")]
+    | Annotated[tuple[ContentPartBody, ...], Field(min_length=1), Tag("more")],
+    Discriminator(_text_or_more),
+]
 
 
 class MessageCreate(Body):
     """`POST /threads/{id}/messages`."""
 
     role: Literal["user", "assistant"]
-    content: (
-        Annotated[str, Field(min_length=1, max_length=256_000)]
-        | Annotated[tuple[ContentBody, ...], Field(min_length=1)]
-    )
+    content: ContentBody
     attachments: tuple[Attachment, ...] = ()
     metadata: MetadataBody = Field(default_factory=dict)
 
@@ -158,20 +225,20 @@ class ThreadUpdate(Body):
 class RunFields(Body):
     """What both ways of starting a run take."""
 
-    assistant_id: str
+    assistant_id: AssistantId
     model: str | None = None
     instructions: Instructions | None = None
     tools: RunTools | None = None
     metadata: MetadataBody = Field(default_factory=dict)
     temperature: Temperature | None = None
     top_p: TopP | None = None
-    stream: bool = False
+    stream: Flag = False
     max_prompt_tokens: Tokens | None = None
     max_completion_tokens: Tokens | None = None
-    truncation_strategy: TruncationStrategy = TruncationStrategy()
-    tool_choice: ToolChoice = "auto"
-    parallel_tool_calls: bool = True
-    response_format: ResponseFormat | None = None
+    truncation_strategy: Truncation = TruncationStrategy()
+    tool_choice: ToolChoiceBody = "auto"
+    parallel_tool_calls: Flag = True
+    response_format: ResponseFormatBody | None = None
 
 
 class RunCreate(RunFields):
@@ -186,7 +253,7 @@ class ThreadAndRunCreate(RunFields):
     """`POST /threads/runs`."""
 
     thread: ThreadCreate = ThreadCreate()
-    tool_resources: ToolResourcesBody | None = None
+    tool_resources: ToolResourcesBody = ToolResourcesBody()
 
 
 class ToolOutput(Body):
@@ -200,7 +267,7 @@ class ToolOutputs(Body):
     """`POST .../submit_tool_outputs`: all of the pending calls at once."""
 
     tool_outputs: tuple[ToolOutput, ...]
-    stream: bool = False
+    stream: Flag = False
 
 
 class ListQuery(Body):

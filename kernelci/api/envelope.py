@@ -1,0 +1,26 @@
+"""Errors as the API sends them (protocol.md 1.3)."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from kernelci.api.request import json_response
+from kernelci.errors import KernelciError
+from kernelci.protocol.parts import JsonObject
+
+
+def envelope(error: KernelciError) -> JsonObject:
+    """An error's body: all four keys, always."""
+    return {"error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code}}
+
+
+def gateway_envelope(error: KernelciError) -> JsonObject:
+    """An error's body as Azure's gateway has it, before a request reaches the API."""
+    return {"error": {"code": str(error.status), "message": error.message}}
+
+
+def refused(error: KernelciError, *, by_gateway: bool = False) -> Response:
+    """The response to a request that failed. Clients repeat 5xx by themselves; ours may have had an effect."""
+    body = gateway_envelope(error) if by_gateway else envelope(error)
+    headers = {"x-should-retry": "false"} if error.status >= 500 else None
+    return json_response(body, error.status, headers)

@@ -1,0 +1,142 @@
+"""A run's records as the events of its stream, in the names and shapes of protocol.md 4.
+
+Clients add deltas up, strings and numbers alike. So an id, a place or a name is sent once, when its item is opened,
+and nothing that has been streamed is sent again when it is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from typing_extensions import assert_never
+
+from kernelci.api.dialect import Dialect, downgrade
+from kernelci.engine.events import (
+    CallDelta,
+    CodeDelta,
+    CodeDone,
+    FileProduced,
+    MessageMoved,
+    MessageOpened,
+    Output,
+    OutputDelta,
+    OutputsSubmitted,
+    Recorded,
+    RunMoved,
+    StepMoved,
+    StepOpened,
+    TextDelta,
+    TextDone,
+    TurnOpened,
+    UsageCounted,
+)
+from kernelci.protocol.objects import CodeOutput, Image, Logs, Object
+from kernelci.protocol.parts import JsonObject
+
+WireEvent = tuple[str, JsonObject]
+"""An event's name and its data."""
+
+
+@dataclass(slots=True)
+class _Text:
+    """The text of the open message: whether it has begun, its length in code points, its annotations."""
+
+    begun: bool = False
+    length: int = 0
+    annotations: int = 0
+
+
+@dataclass(slots=True)
+class _Printed:
+    """What a cell has shown so far: the number of its outputs, and whether any is what it printed."""
+
+    outputs: int = 0
+    streamed: bool = False
+
+
+@dataclass(slots=True)
+class Stream:
+    """The events of one run's stream. Records go in in their order, and each once."""
+
+    dialect: Dialect
+    _text: _Text = field(default_factory=_Text)
+    _calls: dict[str, _Printed] = field(default_factory=dict[str, _Printed])
+
+    def events(self, recorded: Recorded) -> Iterator[WireEvent]:
+        """The events of one record: none, one or a few."""
+        event = recorded.event
+        match event:
+            case RunMoved(status):
+                if recorded.seq == 1:  # the run has just been made
+                    yield self._whole("thread.run.created", recorded)
+                yield self._whole(f"thread.run.{status}", recorded)
+            case StepOpened():
+                yield self._whole("thread.run.step.created", recorded)
+                yield self._whole("thread.run.step.in_progress", recorded)
+            case StepMoved(status):
+                yield self._whole(f"thread.run.step.{status}", recorded)
+            case MessageOpened(_, images):
+                self._text = _Text()
+                yield self._whole("thread.message.created", recorded)
+                yield self._whole("thread.message.in_progress", recorded)
+                for index, file_id in enumerate(images):
+                    image = {"index": index, "type": "image_file", "image_file": {"file_id": file_id}}
+                    yield _message_delta(recorded, image)
+            case MessageMoved(status):
+                yield self._whole(f"thread.message.{status}", recorded)
+            case TextDelta():
+                yield from self._text_deltas(event, recorded)
+            case CodeDelta() | CallDelta() | OutputDelta() | Output():
+                yield from self._call_deltas(event, recorded)
+            case (
+                TurnOpened() | TextDone() | CodeDone() | OutputsSubmitted() | FileProduced() | UsageCounted()
+            ):
+                return
+            case _:
+                assert_never(event)
+
+    def _whole(self, name: str, recorded: Recorded) -> WireEvent:
+        return name, whole(self.dialect, _subject(recorded))
+
+    def _text_deltas(self, event: TextDelta, recorded: Recorded) -> Iterator[WireEvent]:
+        part: JsonObject = {"index": recorded.index, "type": "text"}
+        if not self._text.begun:
+            # Some clients report the pictures before it only when the text has begun (protocol.md 4, rule 8).
+            self._text.begun = True
+            yield _message_delta(recorded, {**part, "text": {"value": "", "annotations": []}})
+        text: JsonObject = {"value": event.text}
+        start, self._text.length = self._text.length, self._text.length + len(event.text)
+        if event.file:
+            annotation: JsonObject = {
+                "index": self._text.annotations,
+                "type": "file_path",
+                "text": event.text,
+                "start_index": start,
+                "end_index": self._text.length,
+                "file_path": {"file_id": event.file.id},
+            }
+            self._text.annotations += 1
+            text["annotations"] = [annotation]
+        yield _message_delta(recorded, {**part, "text": text})
+
+    def _call_deltas(
+        self, event: CodeDelta | CallDelta | OutputDelta | Output, recorded: Recorded
+    ) -> Iterator[WireEvent]:
+        """A call's deltas; before the first, the one that opens it."""
+        is_code = not isinstance(event, CallDelta)
+        kind = "code_interpreter" if is_code else "function"
+        call: JsonObject = {"index": recorded.index, "type": kind}
+        if event.call_id not in self._calls:
+            self._calls[event.call_id] = _Printed()
+            name = "" if is_code else event.name
+            opening = {"input": "", "outputs": []} if is_code else {"name": name, "arguments": "", "output": None}
+            yield _step_delta(recorded, {**call, "id": event.call_id, kind: opening})
+        match event:
+            case CodeDelta(_, text):
+                yield _step_delta(recorded, {**call, kind: {"input": text}})
+            case CallDelta(_, _, arguments):
+                yield _step_delta(recorded, {**call, kind: {"arguments": arguments}})
+            case OutputDelta(_, _, text):
+                printed = self._calls[event.call_id]
+                ...

@@ -1,0 +1,130 @@
+"""The table of every path, and the application made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Lifespan
+
+from kernelci.api import assistants, files, messages, models, runs, steps, threads
+from kernelci.api.envelope import refused
+from kernelci.api.middleware import HEALTH, Dialects, Door, Errors, Stamp
+from kernelci.api.request import ApiRequest, json_response
+from kernelci.errors import InvalidRequest, NotFound
+from kernelci.protocol.ids import PREFIX, Kind
+from kernelci.settings import Settings
+
+Endpoint = Callable[[ApiRequest], Awaitable[Response]]
+
+SURFACES = ("/v1", "/openai/v1", "/openai")
+"""OpenAI's base, Azure's newer one, and Azure's classic one with `api-version`."""
+
+_THREAD = "/threads/{thread_id}"
+_RUN = _THREAD + "/runs/{run_id}"
+
+PATHS: Mapping[str, Mapping[str, Endpoint]] = {
+    "/assistants": {"GET": assistants.list_, "POST": assistants.create},
+    "/assistants/{assistant_id}": {
+        "GET": assistants.retrieve,
+        "POST": assistants.update,
+        "DELETE": assistants.delete,
+    },
+    "/files": {"GET": files.list_, "POST": files.create},
+    "/files/{file_id}": {"GET": files.retrieve, "DELETE": files.delete},
+    "/files/{file_id}/content": {"GET": files.content},
+    "/models": {"GET": models.list_},
+    "/models/{model:path}": {"GET": models.retrieve},
+    "/threads": {"POST": threads.create},
+    "/threads/runs": {"POST": runs.create_with_thread},
+    _THREAD: {"GET": threads.retrieve, "POST": threads.update, "DELETE": threads.delete},
+    _THREAD + "/messages": {"GET": messages.list_, "POST": messages.create},
+    _THREAD + "/messages/{message_id}": {
+        "GET": messages.retrieve,
+        "POST": messages.update,
+        "DELETE": messages.delete,
+    },
+    _THREAD + "/runs": {"GET": runs.list_, "POST": runs.create},
+    _RUN: {"GET": runs.retrieve, "POST": runs.update},
+    _RUN + "/cancel": {"POST": runs.cancel},
+    _RUN + "/submit_tool_outputs": {"POST": runs.submit},
+    _RUN + "/steps": {"GET": steps.list_},
+    _RUN + "/steps/{step_id}": {"GET": steps.retrieve},
+}
+
+_CHECKED: Mapping[str, Kind] = {
+    "assistant_id": "assistant",
+    "thread_id": "thread",
+    "message_id": "message",
+    "run_id": "run",
+    "step_id": "step",
+}
+"""The path's ids that must look like their kind's. A file's may not: there are too many forms of those."""
+
+
+class WrongMethod(InvalidRequest):
+    """The path is right, the method is not."""
+
+    status = 405
+    code = "method_not_supported"
+
+
+def build(lifespan: Lifespan[Starlette], settings: Settings) -> Starlette:
+    """The ASGI application. What the lifespan yields as `service` is what the endpoints work with."""
+    app = Starlette(
+        routes=[
+            Route(HEALTH, health),
+            *(
+                Route(base + path, _by_method(verbs), methods=list(verbs))
+                for base in SURFACES
+                for path, verbs in PATHS.items()
+            ),
+        ],
+        middleware=[Middleware(Stamp), Middleware(Errors), Middleware(Door, settings), Middleware(Dialects)],
+        exception_handlers={HTTPException: no_route},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+async def health(request: Request) -> Response:
+    """`GET /healthz`: the server is up."""
+    return json_response({"status": "ok"})
+
+
+async def no_route(request: Request, error: Exception) -> Response:
+    """The answer to a path or method that is not in the table."""
+    if not isinstance(error, HTTPException):
+        raise error
+    where = f"{request.method} {request.url.path}"
+    if error.status_code == 405:
+        response = refused(WrongMethod(f"Not allowed to {request.method} on {request.url.path}."))
+        response.headers.update(error.headers or {})
+        return response
+    return refused(NotFound(f"Invalid URL ({where})"))
+
+
+def _by_method(verbs: Mapping[str, Endpoint]) -> Endpoint:
+    """One endpoint for a path's methods."""
+
+    async def endpoint(request: ApiRequest) -> Response:
+        for name, id in request.path_params.items():
+            _check_id(name, id)
+        return await verbs["GET" if request.method == "HEAD" else request.method](request)
+
+    return endpoint
+
+
+def _check_id(name: str, id: str) -> None:
+    """Refuse what cannot be an id of its kind: mostly a client's `undefined`."""
+    kind = _CHECKED.get(name)
+    if kind is not None and not id.startswith(PREFIX[kind]):
+        wanted = PREFIX[kind].rstrip("_")
+        text = f"Invalid '{name}': '{id[:64]}'. Expected an ID that begins with '{wanted}'."
+        raise InvalidRequest(text, param=name, code="invalid_value")

@@ -1,0 +1,192 @@
+"""What is being written in a run: a message's text as it streams, a step's calls as they are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kernelci.engine.events import (
+    CallDelta,
+    CodeDelta,
+    CodeDone,
+    MessageMoved,
+    Output,
+    OutputDelta,
+    OutputsSubmitted,
+    TextDelta,
+)
+from kernelci.protocol import ids
+from kernelci.protocol.objects import (
+    ClientCall,
+    CodeCall,
+    CodeOutput,
+    CodeRun,
+    FunctionResult,
+    Logs,
+    Message,
+    MessageIncomplete,
+    ToolCall,
+)
+from kernelci.protocol.parts import (
+    Attachment,
+    AttachmentTool,
+    ContentPart,
+    FilePath,
+    FilePathAnnotation,
+    ImageFile,
+    ImageFilePart,
+    JsonObject,
+    Text,
+    TextPart,
+)
+
+
+class MessageDraft:
+    """An assistant's message: pictures first, then one text that grows."""
+
+    def __init__(self, message: Message, images: tuple[str, ...]) -> None:
+        self.message = message
+        self.text_index = len(images)
+        self._images = images
+        self._pieces: list[str] = []
+        self._length = 0
+        self._annotations: list[FilePathAnnotation] = []
+
+    def write(self, event: TextDelta) -> None:
+        """Add text; a link's place is counted in code points (protocol.md 2.5)."""
+        start, self._length = self._length, self._length + len(event.text)
+        self._pieces.append(event.text)
+        if event.file:
+            self._annotations.append(
+                FilePathAnnotation(
+                    text=event.text,
+                    start_index=start,
+                    end_index=self._length,
+                    file_path=FilePath(file_id=event.file.id),
+                )
+            )
+
+    def finished(self, event: MessageMoved) -> Message:
+        """The whole message in its last status."""
+        now = ids.now()
+        whole = event.status == "completed"
+        content: list[ContentPart] = [ImageFilePart(image_file=ImageFile(file_id=id)) for id in self._images]
+        if self._pieces:
+            text = Text(value="".join(self._pieces), annotations=tuple(self._annotations))
+            content.append(TextPart(text=text))
+        linked = dict.fromkeys(note.file_path.file_id for note in self._annotations)
+        tools = (AttachmentTool(type="code_interpreter"),)
+        return self.message.model_copy(
+            update={
+                "status": event.status,
+                "completed_at": now if whole else None,
+                "incomplete_at": None if whole else now,
+                "incomplete_details": MessageIncomplete(reason=event.reason) if event.reason else None,
+                "content": tuple(content),
+                "attachments": tuple(Attachment(file_id=id, tools=tools) for id in linked),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a delta belongs: the call in its step, the output in its call."""
+
+    index: int = 0
+    output_index: int = 0
+
+
+@dataclass(slots=True)
+class _Code:
+    pieces: list[str] = field(default_factory=list[str])
+    printed: list[str] = field(default_factory=list[str])
+    done: bool = False
+    outputs: tuple[CodeOutput, ...] | None = None
+
+    def whole(self, id: str) -> CodeCall:
+        printed = "".join(self.printed)
+        outputs = self.outputs if self.outputs is not None else (Logs(logs=printed),) if printed else ()
+        return CodeCall(id=id, code_interpreter=CodeRun(input="".join(self.pieces), outputs=outputs))
+
+
+@dataclass(slots=True)
+class _Function:
+    name: str
+    pieces: list[str] = field(default_factory=list[str])
+    output: str | None = None
+
+    def whole(self, id: str) -> ClientCall:
+        function = FunctionResult(name=self.name, arguments="".join(self.pieces), output=self.output)
+        return ClientCall(id=id, function=function)
+
+
+class CallsDraft:
+    """The calls of a step: one cell, or the functions that the client runs."""
+
+    def __init__(self, calls: tuple[ToolCall, ...] = ()) -> None:
+        self._calls: dict[str, _Code | _Function] = {}
+        for call in calls:
+            match call:
+                case CodeCall():
+                    code = call.code_interpreter
+                    self._calls[call.id] = _Code(pieces=[code.input], outputs=code.outputs)
+                case ClientCall():
+                    function = call.function
+                    self._calls[call.id] = _Function(function.name, [function.arguments], function.output)
+
+    def __contains__(self, call_id: str) -> bool:
+        return call_id in self._calls
+
+    def take(self, event: CodeDelta | CodeDone | CallDelta | OutputDelta | Output | OutputsSubmitted) -> Place:
+        """Take an event in; gives where it belongs."""
+        match event:
+            case CodeDelta(call_id, text):
+                self._code(call_id).pieces.append(text)
+            case CodeDone(call_id, code):
+                self._code(call_id).pieces = [code]
+                self._code(call_id).done = True
+            case CallDelta(call_id, name, arguments):
+                call = self._calls.setdefault(call_id, _Function(name))
+                if isinstance(call, _Function):
+                    call.pieces.append(arguments)
+            case OutputDelta(call_id, _, text):
+                self._code(call_id).printed.append(text)
+            case Output(call_id, outputs):
+                self._code(call_id).outputs = outputs
+            case OutputsSubmitted(outputs):
+                for call_id, call in self._calls.items():
+                    if isinstance(call, _Function):
+                        call.output = outputs.get(call_id)
+                return Place()
+        return Place(index=list(self._calls).index(event.call_id))
+
+    def code(self, call_id: str) -> str:
+        """The code of a call."""
+        return "".join(self._code(call_id).pieces)
+
+    def cut_short(self) -> list[tuple[Output, str]]:
+        """Cells that were begun and will not end: an output of what they printed, and their code."""
+        begun = [(id, call) for id, call in self._calls.items() if isinstance(call, _Code) and call.done]
+        return [
+            (
+                Output(id, call.whole(id).code_interpreter.outputs, "interrupted", notebook=_stdout(call.printed)),
+                code,
+            )
+            for id, call in begun
+            if call.outputs is None
+            for code in ["".join(call.pieces)]
+        ]
+
+    def whole(self) -> tuple[ToolCall, ...]:
+        """The calls as they stand."""
+        return tuple(call.whole(id) for id, call in self._calls.items())
+
+    def _code(self, call_id: str) -> _Code:
+        call = self._calls.setdefault(call_id, _Code())
+        if not isinstance(call, _Code):
+            raise AssertionError(f"{call_id} is a function's call")
+        return call
+
+
+def _stdout(printed: list[str]) -> tuple[JsonObject, ...]:
+    """What was printed, as a notebook has it."""
+    return ({"output_type": "stream", "name": "stdout", "text": "".join(printed)},) if printed else ()

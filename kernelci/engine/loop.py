@@ -1,0 +1,71 @@
+"""The run loop, on one page: prompt → reply → tools → prompt, until the model stops asking for tools.
+
+It knows nothing of steps, storage or HTTP: it emits events. It keeps no state either: first start, resumption
+after the client's tool outputs and restart are the same call with a prompt rebuilt from what is stored.
+"""
+
+from __future__ import annotations
+
+import anyio
+
+from kernelci.engine.events import Call, RunMoved, TurnOpened
+from kernelci.engine.ports import Emit, Model, Reply
+from kernelci.engine.prompt import Prompt
+from kernelci.engine.tools import Tools
+from kernelci.protocol.objects import LastError
+
+
+async def run_loop(
+    *, prompt: Prompt, model: Model, tools: Tools, emit: Emit, max_turns: int, deadline: float
+) -> None:
+    """Drive one run until it ends or waits for the client; `deadline` is in the event loop's seconds.
+
+    A traceback is not an error here: it goes back to the model as the tool's result, and the next turn is the
+    retry. Only the model, a budget, the clock or the user end a run.
+
+    Raises:
+        RunFailure: the model or the kernel is out of reach. The caller ends the run.
+    """
+    await emit(RunMoved("in_progress"))
+    end = RunMoved("expired")
+    with anyio.CancelScope(deadline=deadline):
+        end = await _turns(prompt, model, tools, emit, max_turns)
+    await emit(end)  # outside the scope, which the clock may have cancelled
+
+
+async def _turns(prompt: Prompt, model: Model, tools: Tools, emit: Emit, max_turns: int) -> RunMoved:
+    """Take turns until the run ends or waits; gives how."""
+    for turn in range(prompt.turn, max_turns):
+        if spent := prompt.spent():
+            return RunMoved("incomplete", reason=spent)
+        await emit(TurnOpened(turn))
+        reply = await model.reply(prompt.request(turn), emit)
+        prompt.add(reply)
+        if reply.finish != "stop" or not reply.calls:
+            return _last_word(reply)
+        theirs: list[Call] = []
+        for call in reply.calls:
+            if tools.are_the_clients(call):
+                theirs.append(call)
+            else:
+                prompt.add_result(call, await tools.run(call, emit))
+        if theirs:
+            return RunMoved("requires_action", calls=tuple(theirs))
+    return RunMoved("failed", error=_out_of_turns(max_turns))
+
+
+def _last_word(reply: Reply) -> RunMoved:
+    match reply.finish:
+        case "stop":
+            return RunMoved("completed")
+        case "length":
+            return RunMoved("incomplete", reason="max_completion_tokens")
+        case "content_filter":
+            return RunMoved("incomplete", reason="content_filter")
+
+
+def _out_of_turns(max_turns: int) -> LastError:
+    return LastError(
+        code="server_error",
+        message=f"The model did not come to an end within {max_turns} replies (setting max_turns).",
+    )

@@ -1,0 +1,328 @@
+"""What is open in a run, and how an event changes it: no storage, no subscribers.
+
+Two questions, asked in this order. `implied`: which events must surround this one, since a step opens on the
+first sign of what it is for and closes when something else begins? `apply`: what is the run, step or message
+after this event?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kernelci.engine.drafts import CallsDraft, MessageDraft
+from kernelci.engine.events import (
+    CallDelta,
+    CodeDelta,
+    CodeDone,
+    Event,
+    FileProduced,
+    MessageMoved,
+    MessageOpened,
+    Output,
+    OutputDelta,
+    OutputsSubmitted,
+    RunMoved,
+    StepMoved,
+    StepOpened,
+    TextDelta,
+    TextDone,
+    TurnOpened,
+    UsageCounted,
+)
+from kernelci.protocol import ids
+from kernelci.protocol.objects import (
+    Cell,
+    CodeCall,
+    File,
+    FunctionCall,
+    Image,
+    Message,
+    MessageCreation,
+    MessageId,
+    RequiredAction,
+    RequiredCall,
+    RequiredCalls,
+    Run,
+    RunIncomplete,
+    RunStep,
+    ToolCalls,
+    Usage,
+)
+from kernelci.protocol.states import ACTIVE, StepStatus, check_message, check_run, check_step
+
+_STEP_ENDS: dict[str, StepStatus] = {"failed": "failed", "cancelled": "cancelled", "expired": "expired"}
+_MESSAGE_ENDS = {"failed": "run_failed", "cancelled": "run_cancelled", "expired": "run_expired"}
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an event did: the object it is about, all that has to be stored, and where a delta belongs."""
+
+    subject: Run | RunStep | Message | None = None
+    changed: tuple[Run | RunStep | Message | File | Cell, ...] = ()
+    index: int = 0
+    output_index: int = 0
+
+
+class OpenRun:
+    """A run with the step and message that are open in it."""
+
+    def __init__(self, run: Run, steps: Iterable[RunStep] = ()) -> None:
+        self.run = run
+        self._turn = 0
+        self._step: RunStep | None = None
+        self._message: MessageDraft | None = None
+        self._calls: CallsDraft | None = None
+        self._images: tuple[str, ...] = ()
+        self._usage = Usage()
+        self._usage_due: Usage | None = None
+        for step in steps:
+            self._take_up(step)
+
+    def _take_up(self, step: RunStep) -> None:
+        """Continue after a stored step: only one that waits for the client can still be open."""
+        self._turn = step.turn
+        self._usage += step.usage or Usage()
+        if isinstance(step.step_details, ToolCalls):
+            self._images += _figures(step.step_details)
+            if step.status == "in_progress":
+                self._step, self._calls = step, CallsDraft(step.step_details.tool_calls)
+        else:
+            self._images = ()
+
+    # Which events belong together
+
+    def implied(self, event: Event) -> tuple[Event, ...]:
+        """The event with those that must come before and after it."""
+        match event:
+            case TextDelta() if self._message is None:
+                return (*self._closing(), *self._new_message(), event)
+            case TextDone() if self._message is not None:
+                return (event, *self._closing())
+            case TextDone():
+                return ()
+            case CodeDelta(call_id) if not self._is_open(call_id):
+                return (*self._closing(), self._new_calls(), event)
+            case CodeDone(call_id, code) if not self._is_open(call_id):
+                return (*self._closing(), self._new_calls(), CodeDelta(call_id, code), event)
+            case CallDelta() if self._calls is None:
+                return (*self._closing(), self._new_calls(), event)
+            case TurnOpened():
+                return (*self._closing(), event)
+            case Output() | OutputsSubmitted():
+                return (event, *self._closing())
+            case RunMoved("requires_action"):
+                return (*self._calls_shown(event), event)
+            case RunMoved(status) if status not in ACTIVE:
+                return (*self._ended(event), event)
+            case _:
+                return (event,)
+
+    def _is_open(self, call_id: str) -> bool:
+        return self._calls is not None and call_id in self._calls
+
+    def _closing(self) -> tuple[Event, ...]:
+        """What ends whatever is open in good order."""
+        if self._step is None:
+            return ()
+        message = (MessageMoved("completed"),) if self._message else ()
+        return (*message, StepMoved("completed"))
+
+    def _new_message(self) -> tuple[Event, ...]:
+        message = Message(
+            id=ids.new("message"),
+            created_at=ids.now(),
+            thread_id=self.run.thread_id,
+            run_id=self.run.id,
+            assistant_id=self.run.assistant_id,
+            role="assistant",
+            status="in_progress",
+        )
+        details = MessageCreation(message_creation=MessageId(message_id=message.id))
+        step = self._new_step("message_creation", details)
+        return (StepOpened(step), MessageOpened(message, self._images))
+
+    def _new_calls(self) -> StepOpened:
+        return StepOpened(self._new_step("tool_calls", ToolCalls()))
+
+    def _new_step(self, type: str, details: MessageCreation | ToolCalls) -> RunStep:
+        return RunStep.model_validate(
+            {
+                "id": ids.new("step"),
+                "created_at": ids.now(),
+                "run_id": self.run.id,
+                "assistant_id": self.run.assistant_id,
+                "thread_id": self.run.thread_id,
+                "type": type,
+                "step_details": details,
+                "expires_at": self.run.expires_at,
+                "turn": self._turn,
+            }
+        )
+
+    def _calls_shown(self, event: RunMoved) -> tuple[Event, ...]:
+        """The step that shows the client's calls, where the model's reply has not streamed it already."""
+        if self._calls is not None and all(call.id in self._calls for call in event.calls):
+            return ()
+        shown = (CallDelta(call.id, call.name, call.arguments) for call in event.calls)
+        return (*self._closing(), self._new_calls(), *shown)
+
+    def _ended(self, event: RunMoved) -> tuple[Event, ...]:
+        """What closes with the run. Figures that no message has carried yet get one of their own."""
+        if event.status == "completed":
+            last = self._new_message() if self._images and not self._message else ()
+            closing = (MessageMoved("completed"), StepMoved("completed")) if last else ()
+            return (*self._closing(), *last, *closing)
+        if self._step is None:
+            return ()
+        reason = _MESSAGE_ENDS.get(event.status, "max_tokens")
+        if event.reason == "content_filter":
+            reason = "content_filter"
+        message = (MessageMoved("incomplete", reason),) if self._message else ()  # pyright: ignore[reportArgumentType]
+        return (*message, StepMoved(_STEP_ENDS.get(event.status, "completed"), event.error))
+
+    # What an event changes
+
+    def apply(self, event: Event) -> Applied:
+        """Take the event in.
+
+        Raises:
+            IllegalMove: the status table does not allow it.
+        """
+        match event:
+            case RunMoved():
+                return self._move_run(event)
+            case TurnOpened(turn):
+                self._turn = turn
+                return Applied()
+            case UsageCounted(usage):
+                return self._count(usage)
+            case FileProduced(file):
+                return Applied(changed=(file,))
+            case StepOpened() | StepMoved():
+                return self._move_step(event)
+            case MessageOpened() | MessageMoved() | TextDelta() | TextDone():
+                return self._write(event)
+            case _:
+                return self._call(event)
+
+    def _move_run(self, event: RunMoved) -> Applied:
+        check_run(self.run.status, event.status)
+        now = ids.now()
+        change: dict[str, object] = {"status": event.status, "required_action": None}
+        match event.status:
+            case "in_progress":
+                change["started_at"] = now
+            case "requires_action":
+                change["required_action"] = _required(event)
+            case "completed" | "incomplete":
+                change["completed_at"] = now
+            case "failed" | "cancelled":
+                change[f"{event.status}_at"] = now
+            case _:
+                pass
+        if event.status not in ACTIVE:
+            change |= {"expires_at": None, "usage": self._usage, "last_error": event.error}
+            change["incomplete_details"] = RunIncomplete(reason=event.reason) if event.reason else None
+        self.run = self.run.model_copy(update=change)
+        if event.status == "requires_action":  # its calls came as deltas, which are not stored
+            self._step = self._step_as_it_stands()
+            return Applied(self.run, (self._step, self.run))
+        return Applied(self.run, (self.run,))
+
+    def _count(self, usage: Usage) -> Applied:
+        """A reply's cost stands on the step that is open at its end, else on the next one."""
+        self._usage += usage
+        if self._step is None:
+            self._usage_due = usage
+        else:
+            self._step = self._step.model_copy(update={"usage": usage})
+        return Applied()
+
+    def _move_step(self, event: StepOpened | StepMoved) -> Applied:
+        if isinstance(event, StepOpened):
+            self._step = event.step.model_copy(update={"usage": self._usage_due})
+            self._usage_due = None
+            self._calls = CallsDraft() if event.step.type == "tool_calls" else None
+            return Applied(self._step, (self._step,))
+        step = self._step_as_it_stands()
+        check_step(step.status, event.status)
+        moved = {"status": event.status, f"{event.status}_at": ids.now(), "expires_at": None}
+        step = step.model_copy(update={**moved, "last_error": event.error})
+        cut_short = [_cell(output, step, code) for output, code in self._calls.cut_short()] if self._calls else []
+        if isinstance(step.step_details, ToolCalls):
+            self._images += _figures(step.step_details)
+        self._step = self._calls = None
+        return Applied(step, (step, *cut_short))
+
+    def _write(self, event: MessageOpened | MessageMoved | TextDelta | TextDone) -> Applied:
+        if isinstance(event, MessageOpened):
+            self._message = MessageDraft(event.message, event.images)
+            self._images = ()
+            return Applied(event.message, (event.message,))
+        draft = self._message
+        if draft is None:
+            raise AssertionError(f"{type(event).__name__} without an open message")
+        match event:
+            case TextDelta():
+                draft.write(event)
+                return Applied(draft.message, index=draft.text_index)
+            case TextDone():
+                return Applied(draft.message, index=draft.text_index)
+            case MessageMoved():
+                check_message(draft.message.status, event.status)
+                self._message = None
+                message = draft.finished(event)
+                return Applied(message, (message,))
+
+    def _call(self, event: CodeDelta | CodeDone | CallDelta | OutputDelta | Output | OutputsSubmitted) -> Applied:
+        calls = self._calls
+        if calls is None:
+            raise AssertionError(f"{type(event).__name__} without an open tool call")
+        place = calls.take(event)
+        if isinstance(event, CodeDelta | CallDelta | OutputDelta):
+            return Applied(self._step, (), place.index, place.output_index)
+        self._step = step = self._step_as_it_stands()
+        cell = (_cell(event, step, calls.code(event.call_id)),) if isinstance(event, Output) else ()
+        return Applied(step, (step, *cell), place.index, place.output_index)
+
+    def _step_as_it_stands(self) -> RunStep:
+        """The open step with its calls as they have been written so far."""
+        if self._step is None:
+            raise AssertionError("no step is open")
+        if self._calls is None:
+            return self._step
+        return self._step.model_copy(update={"step_details": ToolCalls(tool_calls=self._calls.whole())})
+
+
+def _figures(details: ToolCalls) -> tuple[str, ...]:
+    return tuple(
+        output.image.file_id
+        for call in details.tool_calls
+        if isinstance(call, CodeCall)
+        for output in call.code_interpreter.outputs
+        if isinstance(output, Image)
+    )
+
+
+def _required(event: RunMoved) -> RequiredAction:
+    calls = tuple(
+        RequiredCall(id=call.id, function=FunctionCall(name=call.name, arguments=call.arguments))
+        for call in event.calls
+    )
+    return RequiredAction(submit_tool_outputs=RequiredCalls(tool_calls=calls))
+
+
+def _cell(event: Output, step: RunStep, code: str) -> Cell:
+    return Cell(
+        id=event.call_id,
+        created_at=ids.now(),
+        run_id=step.run_id,
+        step_id=step.id,
+        thread_id=step.thread_id,
+        code=code,
+        status=event.status,
+        execution_count=event.execution_count,
+        outputs=event.notebook,
+    )

@@ -1,0 +1,77 @@
+"""The only thing that turns a run's events into state: store first, then transcript, then subscribers.
+
+Whoever sees an event can read what it speaks of; whoever sees a run's end reads a finished notebook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+
+from kernelci.engine.events import Event, Recorded, RunMoved
+from kernelci.engine.open_run import Applied, OpenRun
+from kernelci.engine.ports import Bus, Store, Transcripts
+from kernelci.protocol.objects import Cell, Message, Run, RunStep
+from kernelci.protocol.states import ACTIVE
+
+
+class Recorder:
+    """Records one run. `emit` may be called from several tasks; each event is taken in whole, or not at all."""
+
+    def __init__(
+        self, *, run: Run, steps: Sequence[RunStep] = (), store: Store, bus: Bus, transcripts: Transcripts
+    ) -> None:
+        self._open = OpenRun(run, steps)
+        self._store = store
+        self._bus = bus
+        self._transcripts = transcripts
+        self._one_at_a_time = anyio.Lock()
+
+    @property
+    def run(self) -> Run:
+        """The run as it stands."""
+        return self._open.run
+
+    async def emit(self, event: Event) -> None:
+        """Take in an event and those it implies. Not to be cancelled half-way.
+
+        Raises:
+            IllegalMove: the status table does not allow it; nothing is recorded.
+        """
+        with anyio.CancelScope(shield=True):
+            async with self._one_at_a_time:
+                taken = [(each, self._open.apply(each)) for each in self._open.implied(event)]
+                if _ends(event):
+                    await self._keep(taken[:-1])
+                    await self._transcripts.settled(self.run.thread_id)
+                    taken = taken[-1:]
+                await self._keep(taken)
+
+    async def _keep(self, taken: Sequence[tuple[Event, Applied]]) -> None:
+        """Store in one transaction, then tell the transcript and the subscribers."""
+        changed = {thing.id: thing for _, applied in taken for thing in applied.changed}
+        if changed:
+            await self._store.put(*changed.values())
+        noted = [thing for thing in changed.values() if isinstance(thing, Message | Cell)]
+        if noted:
+            self._transcripts.put(self.run.thread_id, *noted)
+        for event, applied in taken:
+            self._bus.publish(
+                Recorded(
+                    seq=self._bus.last(self.run.id) + 1,
+                    run_id=self.run.id,
+                    event=event,
+                    object=applied.subject,
+                    index=applied.index,
+                    output_index=applied.output_index,
+                )
+            )
+
+    def announce(self) -> None:
+        """Tell subscribers of a run that has just been stored as queued."""
+        self._bus.publish(Recorded(seq=1, run_id=self.run.id, event=RunMoved("queued"), object=self.run))
+
+
+def _ends(event: Event) -> bool:
+    return isinstance(event, RunMoved) and event.status not in ACTIVE

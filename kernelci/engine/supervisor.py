@@ -1,0 +1,241 @@
+"""Which runs are being driven: starts, cancels, expires and resumes them, and heals what a crash left.
+
+One task a run, from `queued` to its end; while a run waits for the client, so does its task. The loop inside
+knows nothing of this.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import anyio
+from anyio.abc import TaskGroup
+
+from kernelci.engine.events import OutputsSubmitted, RunMoved
+from kernelci.engine.inputs import session_files
+from kernelci.engine.links import Linking
+from kernelci.engine.loop import run_loop
+from kernelci.engine.ports import Blobs, Bus, Models, MountedFile, Sessions, Store, Transcripts
+from kernelci.engine.prompt import build_prompt
+from kernelci.engine.publish import Publisher
+from kernelci.engine.recorder import Recorder
+from kernelci.engine.tools import Tools
+from kernelci.errors import IllegalMove, InvalidRequest, KernelciError, RunFailure
+from kernelci.protocol.objects import LastError, Message, Run, RunStep
+from kernelci.protocol.states import ACTIVE
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Driven:
+    """A run that has a task. `answered` is set when the client has submitted its outputs, `ended` at the end."""
+
+    recorder: Recorder
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    answered: anyio.Event = field(default_factory=anyio.Event)
+    ended: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def run(self) -> Run:
+        return self.recorder.run
+
+
+class Supervisor:
+    """Drives runs while it is entered; those that it leaves behind are healed at the next start."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        blobs: Blobs,
+        bus: Bus,
+        transcripts: Transcripts,
+        sessions: Sessions,
+        models: Models,
+        publisher: Publisher,
+        max_turns: int,
+    ) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._bus = bus
+        self._transcripts = transcripts
+        self._sessions = sessions
+        self._models = models
+        self._publisher = publisher
+        self._max_turns = max_turns
+        self._driven: dict[str, _Driven] = {}
+        self._stack = AsyncExitStack()
+        self._tasks: TaskGroup | None = None
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
+        await self._heal()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._tasks:
+            self._tasks.cancel_scope.cancel()
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def start(self, run: Run) -> None:
+        """Begin to drive a run that has just been stored as queued."""
+        driven = self._adopt(run)
+        driven.recorder.announce()
+
+    async def cancel(self, thread_id: str, run_id: str) -> Run:
+        """Stop a run; gives it as `cancelling`.
+
+        Raises:
+            NotFound: no such run in the thread.
+            IllegalMove: it has ended, or is being cancelled.
+        """
+        run = await self._store.get(Run, run_id, within=thread_id)
+        driven = self._driven.get(run_id)
+        if driven is None:
+            raise IllegalMove(f"Cannot cancel run with status '{run.status}'.")
+        return await self._call_off(driven)
+
+    async def submit(self, thread_id: str, run_id: str, outputs: dict[str, str]) -> Run:
+        """Give a waiting run its outputs, by call id; gives it as `queued`.
+
+        Raises:
+            NotFound: no such run in the thread.
+            IllegalMove: it does not wait for outputs.
+            InvalidRequest: not exactly the outputs it waits for.
+        """
+        run = await self._store.get(Run, run_id, within=thread_id)
+        driven = self._driven.get(run_id)
+        action = driven.run.required_action if driven else None
+        if driven is None or action is None:
+            status = driven.run.status if driven else run.status
+            raise IllegalMove(f'Runs in status "{status}" do not accept tool outputs.')
+        wanted = [call.id for call in action.submit_tool_outputs.tool_calls]
+        if sorted(wanted) != sorted(outputs):
+            raise InvalidRequest(f"Expected tool outputs for call_ids {wanted}, got {list(outputs)}")
+        await driven.recorder.emit(OutputsSubmitted(outputs))
+        await driven.recorder.emit(RunMoved("queued"))
+        queued = driven.run
+        driven.answered.set()
+        return queued
+
+    async def abandon(self, thread_id: str) -> None:
+        """Stop the thread's run, if it has one, and wait for its end: the thread is about to go."""
+        for driven in [each for each in self._driven.values() if each.run.thread_id == thread_id]:
+            with suppress(IllegalMove):  # it is ending by itself
+                await self._call_off(driven)
+            await driven.ended.wait()
+
+    async def _call_off(self, driven: _Driven) -> Run:
+        try:
+            await driven.recorder.emit(RunMoved("cancelling"))
+        except IllegalMove as ended:
+            raise IllegalMove(f"Cannot cancel run with status '{driven.run.status}'.") from ended
+        cancelling = driven.run
+        driven.scope.cancel()
+        return cancelling
+
+    async def _heal(self) -> None:
+        """Take up what an earlier server left: waiting and queued runs go on, the rest failed with it."""
+        for run in await self._store.active_runs():
+            if run.status in {"queued", "requires_action"}:
+                self._adopt(run, await self._steps(run))
+                continue
+            recorder = self._recorder(run, await self._steps(run))
+            if run.status == "cancelling":
+                await recorder.emit(RunMoved("cancelled"))
+            else:
+                message = "The server was stopped while this run was in progress. Its thread can be used on."
+                await recorder.emit(RunMoved("failed", error=LastError(code="server_error", message=message)))
+            logger.warning("run healed after a stop", extra={"action": "run_healed", "run_id": run.id})
+
+    async def _steps(self, run: Run) -> tuple[RunStep, ...]:
+        return await self._store.all(RunStep, within=run.id)
+
+    def _recorder(self, run: Run, steps: tuple[RunStep, ...] = ()) -> Recorder:
+        return Recorder(run=run, steps=steps, store=self._store, bus=self._bus, transcripts=self._transcripts)
+
+    def _adopt(self, run: Run, steps: tuple[RunStep, ...] = ()) -> _Driven:
+        if self._tasks is None:
+            raise AssertionError("the supervisor is not running")
+        driven = self._driven[run.id] = _Driven(self._recorder(run, steps))
+        self._tasks.start_soon(self._drive, driven, name=run.id)
+        return driven
+
+    async def _drive(self, driven: _Driven) -> None:
+        """A run's whole life, and its end whatever happens."""
+        with self._noted(driven):
+            with driven.scope:
+                try:
+                    await self._until_ended(driven)
+                except RunFailure as failure:
+                    await self._fail(driven, failure)
+                except Exception as error:
+                    # A run that is being cancelled between two moves of its loop takes neither: no mistake of ours.
+                    if not (isinstance(error, IllegalMove) and driven.run.status == "cancelling"):
+                        logger.exception("run failed", extra={"action": "run_failed", "run_id": driven.run.id})
+                        await self._fail(driven, KernelciError())
+            if driven.run.status == "cancelling":
+                await driven.recorder.emit(RunMoved("cancelled"))
+
+    @contextmanager
+    def _noted(self, driven: _Driven) -> Generator[None]:
+        try:
+            yield
+        finally:
+            del self._driven[driven.run.id]
+            driven.ended.set()
+
+    async def _fail(self, driven: _Driven, failure: KernelciError) -> None:
+        if driven.run.status in ACTIVE:
+            error = LastError(code=failure.code or "server_error", message=failure.message)
+            await driven.recorder.emit(RunMoved("failed", error=error))
+
+    async def _until_ended(self, driven: _Driven) -> None:
+        """Run the loop as often as the client answers."""
+        while driven.run.status in ACTIVE:
+            if driven.run.status == "requires_action":
+                with anyio.move_on_at(_deadline(driven.run)):
+                    await driven.answered.wait()
+                if not driven.answered.is_set():
+                    await driven.recorder.emit(RunMoved("expired"))
+                    return
+            driven.answered = anyio.Event()
+            await self._go(driven)
+
+    async def _go(self, driven: _Driven) -> None:
+        """Drive the run from where it stands to its end or to the client's next turn."""
+        run = driven.run
+        model, name = self._models.serving(run.model)
+        conversation = await self._store.conversation(run.thread_id, Message, RunStep)
+        files = await session_files(self._store, run, [item for item in conversation if isinstance(item, Message)])
+        emit = Linking(driven.recorder.emit, self._publisher, run)
+        await run_loop(
+            prompt=await build_prompt(
+                run=run, model=name, conversation=conversation, files=files, blobs=self._blobs
+            ),
+            model=model,
+            tools=Tools(
+                of=run,
+                files=tuple(MountedFile(each.id, each.filename, self._blobs.path(each.blob)) for each in files),
+                sessions=self._sessions,
+                publisher=self._publisher,
+            ),
+            emit=emit,
+            max_turns=self._max_turns,
+            deadline=_deadline(run),
+        )
+
+
+def _deadline(run: Run) -> float:
+    """The run's expiry, in the event loop's seconds."""
+    left = (run.expires_at or 0) - time.time()
+    return anyio.current_time() + left

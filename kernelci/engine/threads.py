@@ -1,0 +1,119 @@
+"""What can be done with threads and their messages beyond reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from kernelci.engine import files
+from kernelci.engine.assistants import merged
+from kernelci.engine.service import Service
+from kernelci.protocol import ids
+from kernelci.protocol.objects import Message, Thread
+from kernelci.protocol.parts import Attachment, CodeInterpreterResources, ContentPart, Text, TextPart
+from kernelci.protocol.requests import ContentBody, MessageCreate, TextContent, ThreadCreate, ThreadUpdate
+
+
+async def create(service: Service, body: ThreadCreate) -> Thread:
+    """Make a thread with its first messages.
+
+    Raises:
+        NotFound: it refers to an unknown file.
+    """
+    await files.must_exist(
+        service.store, [*body.tool_resources.resources().file_ids, *files.named_in(body.messages)]
+    )
+    thread = Thread(
+        id=ids.new("thread"),
+        created_at=ids.now(),
+        metadata=body.metadata,
+        tool_resources=body.tool_resources.resources(),
+    )
+    messages = [message(thread.id, each) for each in body.messages]
+    thread = with_files(messages)(thread)
+    await service.store.put(thread, *messages)
+    service.transcripts.put(thread.id, *messages)
+    return thread
+
+
+async def update(service: Service, id: str, body: ThreadUpdate) -> Thread:
+    """Change what is given; lists and metadata are replaced as wholes.
+
+    Raises:
+        NotFound: there is no such thread, or it would refer to an unknown file.
+    """
+    await files.must_exist(service.store, body.tool_resources.resources().file_ids)
+
+    def change(thread: Thread) -> Thread:
+        resources = merged(thread.tool_resources, body.tool_resources)
+        return thread.model_copy(update={**body.given(), "tool_resources": resources})
+
+    return await service.store.edit(Thread, id, change)
+
+
+async def delete(service: Service, id: str) -> None:
+    """Stop a thread's run, end its kernel, and forget it with all that belongs to it.
+
+    Raises:
+        NotFound: there is no such thread.
+    """
+    await service.store.get(Thread, id)
+    await service.supervisor.abandon(id)
+    await service.store.drop(Thread, id)
+    await service.sessions.close(id)
+    await service.transcripts.drop(id)
+
+
+async def post(service: Service, thread_id: str, body: MessageCreate) -> Message:
+    """Add a message to a thread, and its attachments to what the thread's kernel sees.
+
+    Raises:
+        NotFound: there is no such thread, or it refers to an unknown file.
+        ThreadBusy: the thread has an active run.
+    """
+    await service.store.get(Thread, thread_id)
+    await files.must_exist(service.store, files.named_in([body]))
+    posted = message(thread_id, body)
+    await service.store.post(posted, with_files([posted]))
+    service.transcripts.put(thread_id, posted)
+    return posted
+
+
+def message(thread_id: str, body: MessageCreate) -> Message:
+    """The message that a client's request describes."""
+    now = ids.now()
+    return Message(
+        id=ids.new("message"),
+        created_at=now,
+        completed_at=now,
+        thread_id=thread_id,
+        role=body.role,
+        content=_content(body.content),
+        attachments=body.attachments,
+        metadata=body.metadata,
+    )
+
+
+def with_files(messages: Iterable[Message]) -> Callable[[Thread], Thread]:
+    """How a thread changes by these messages: files attached for the code interpreter become its own."""
+    attached = [attachment.file_id for each in messages for attachment in each.attachments if _for_code(attachment)]
+
+    def change(thread: Thread) -> Thread:
+        if not attached:
+            return thread
+        file_ids = tuple(dict.fromkeys((*thread.tool_resources.file_ids, *attached)))
+        resources = thread.tool_resources.model_copy(
+            update={"code_interpreter": CodeInterpreterResources(file_ids=file_ids)}
+        )
+        return thread.model_copy(update={"tool_resources": resources})
+
+    return change
+
+
+def _for_code(attachment: Attachment) -> bool:
+    return any(tool.type == "code_interpreter" for tool in attachment.tools)
+
+
+def _content(body: ContentBody) -> tuple[ContentPart, ...]:
+    """A request's content as an object has it."""
+    parts = [TextContent(type="text", text=body)] if isinstance(body, str) else body
+    return tuple(TextPart(text=Text(value=part.text)) if isinstance(part, TextContent) else part for part in parts)

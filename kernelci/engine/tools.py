@@ -1,0 +1,45 @@
+"""A run's tools: whose a call is, and how the code interpreter's are carried out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kernelci.engine.events import Call, CodeDone, Output, OutputDelta
+from kernelci.engine.ports import Emit, MountedFile, Sessions
+from kernelci.engine.prompt import result_text
+from kernelci.engine.publish import Publisher
+from kernelci.protocol.objects import Run
+from kernelci.protocol.parts import FunctionTool
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The tools of one run, with the files its session sees."""
+
+    of: Run
+    files: tuple[MountedFile, ...]
+    sessions: Sessions
+    publisher: Publisher
+
+    def are_the_clients(self, call: Call) -> bool:
+        """Whether the client has to run this call."""
+        return call.name in {tool.function.name for tool in self.of.tools if isinstance(tool, FunctionTool)}
+
+    async def run(self, call: Call, emit: Emit) -> str:
+        """Carry out a call that is ours; gives what the model is told.
+
+        Raises:
+            KernelUnavailable: the code has no kernel to run in.
+        """
+        if call.code is None:
+            return f"There is no tool named {call.name!r}."
+        await emit(CodeDone(call.id, call.code))
+
+        async def printed(stream: Literal["stdout", "stderr"], text: str) -> None:
+            await emit(OutputDelta(call.id, stream, text))
+
+        result = await self.sessions.execute(self.of.thread_id, call.code, files=self.files, on_stream=printed)
+        outputs = await self.publisher.outputs(result.outputs, self.of, emit)
+        await emit(Output(call.id, outputs, result.status, result.execution_count, result.outputs))
+        return result_text(outputs)

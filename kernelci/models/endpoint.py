@@ -1,0 +1,139 @@
+"""Where a model is asked: a Chat Completions endpoint, and a client for it that depends on nothing else.
+
+What goes there is what this project sends: no OPENAI_* variable changes it, nothing is told about this machine, a
+redirect is not followed to a place that nobody was told of, and an answer without end does not fill the memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx2
+from openai import AsyncOpenAI, DefaultAsyncHttpx2Client, Omit
+from pydantic import SecretStr
+
+from kernelci.errors import StartupError
+from kernelci.settings import MEBIBYTE, is_loopback
+
+PATIENCE = 600.0
+"""Seconds without a byte from the endpoint; a run's own deadline is usually nearer."""
+
+LONGEST_ANSWER = 64 * MEBIBYTE
+"""Bytes of one answer as it travels, where a token takes some hundred."""
+
+_NO_KEY = "none"  # the client insists on a key; endpoints without one do not look at it
+
+
+class TooLong(Exception):
+    """The endpoint's answer has more bytes than anyone could have asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A Chat Completions endpoint: its base URL, usually ending in /v1.
+
+    `model` is asked whatever model an assistant names; None leaves it the assistant's. `program` is what serves
+    it, where that is known.
+
+    Raises:
+        StartupError: the URL or the key cannot be one.
+    """
+
+    url: str
+    model: str | None = None
+    key: SecretStr | None = None
+    program: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _is_address(self.url):
+            raise StartupError("--model-url is no address of an endpoint, such as http://127.0.0.1:11434/v1.")
+        if "@" in urlsplit(self.url).netloc:
+            raise StartupError("--model-url must not hold a user or password; --model-key is the place for a key.")
+        if not (self._secret.isascii() and self._secret.isprintable()):
+            raise StartupError("--model-key holds characters that cannot be part of a key.")
+
+    @property
+    def host(self) -> str:
+        """The endpoint's host, with its port where the URL has one."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether the endpoint is on this machine."""
+        return is_loopback(urlsplit(self.url).hostname or "")
+
+    @property
+    def _secret(self) -> str:
+        return self.key.get_secret_value().strip() if self.key else ""
+
+    def without_key(self, text: str) -> str:
+        """The text with the key struck out, as some endpoints repeat it in their errors."""
+        return text.replace(self._secret, "[key]") if self._secret else text
+
+    def connect(self, *, patience: float = PATIENCE, retries: int = 2) -> AsyncOpenAI:
+        """A client, to be closed by the caller. Nothing is sent yet.
+
+        The proxies of the environment are used, except for this machine itself.
+        """
+        http = DefaultAsyncHttpx2Client(
+            timeout=httpx2.Timeout(patience, connect=min(patience, 10.0)),
+            trust_env=not self.on_loopback,
+            follow_redirects=False,
+            event_hooks={"response": [_bound]},
+        )
+        return _Client(
+            base_url=self.url,
+            api_key=self._secret or _NO_KEY,
+            admin_api_key="",
+            organization="",
+            project="",
+            webhook_secret="",
+            max_retries=retries,
+            http_client=http,
+        )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and not parts.query
+    except ValueError:
+        return False
+
+
+class _Client(AsyncOpenAI):
+    """The official client, with headers that neither the environment nor this machine has a part in."""
+
+    @property
+    def default_headers(self) -> dict[str, str | Omit]:
+        return {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+            "User-Agent": "kernelci",
+        }
+
+
+async def _bound(response: httpx2.Response) -> None:
+    if isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _Bounded(response.stream)
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """A body that ends in an error when it is longer than any answer."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        seen = 0
+        async for chunk in self._stream:
+            seen += len(chunk)
+            if seen > LONGEST_ANSWER:
+                raise TooLong
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

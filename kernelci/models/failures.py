@@ -1,0 +1,80 @@
+"""What went wrong at a model's endpoint, in plain words: its host is named, its key never is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import openai
+
+from kernelci.errors import ModelBusy, ModelRefused, ModelUnavailable, RunFailure
+from kernelci.models.endpoint import Endpoint, TooLong
+
+LONGEST_REASON = 300
+"""Characters of the endpoint's own message that are repeated."""
+
+
+def failure(error: Exception, endpoint: Endpoint, *, begun: bool) -> RunFailure:
+    """The run's failure for what the client raised, before or after the reply had `begun`."""
+    host = endpoint.host
+    match error:
+        case openai.APIStatusError():
+            return _refusal(error, endpoint)
+        case openai.APITimeoutError():
+            return ModelUnavailable(f"{host} did not answer in time.")
+        case openai.APIConnectionError() if begun:
+            return ModelUnavailable(f"{host} broke off in the middle of its reply.")
+        case openai.APIConnectionError():
+            return ModelUnavailable(f"{host} cannot be reached. Is the model running, and is --model-url right?")
+        case openai.APIError(code="429" | "rate_limit_exceeded"):
+            return ModelBusy(f"{host} takes no more requests for now: {_reason(error, endpoint)}")
+        case openai.APIError():
+            return ModelUnavailable(f"{host} failed in the middle of its reply: {_reason(error, endpoint)}")
+        case TooLong():
+            return without_end(endpoint)
+        case _:
+            return ModelUnavailable(f"{host} sent something that is not a chat completion.")
+
+
+def broken_off(endpoint: Endpoint) -> ModelUnavailable:
+    """The stream ended as streams do, but the reply in it did not."""
+    return ModelUnavailable(
+        f"{endpoint.host} sent no complete reply. Is --model-url the base of a Chat Completions endpoint?"
+    )
+
+
+def without_end(endpoint: Endpoint) -> ModelUnavailable:
+    """The reply is longer than any that a run can use."""
+    return ModelUnavailable(f"The model at {endpoint.host} wrote without end, and was stopped.")
+
+
+def _refusal(error: openai.APIStatusError, endpoint: Endpoint) -> RunFailure:
+    host, status = endpoint.host, error.status_code
+    reason = _reason(error, endpoint)
+    if status == 401:
+        # Its reason is left out: it may show part of the key.
+        return ModelRefused(f"{host} refused the key. Set --model-key or KERNELCI_MODEL_KEY.", code="server_error")
+    if status == 403:
+        return ModelRefused(f"{host} does not allow this with the key it was given: {reason}", code="server_error")
+    if status == 404:
+        return ModelRefused(f"{host} has no such model, or --model-url is wrong: {reason}", code="server_error")
+    if status == 429:
+        return ModelBusy(f"{host} takes no more requests for now: {reason}")
+    if 400 <= status < 500:
+        return ModelRefused(f"{host} refused the request ({status}): {reason}")
+    if 300 <= status < 400:
+        return ModelUnavailable(f"{host} redirects elsewhere. Give --model-url the address it redirects to.")
+    return ModelUnavailable(f"{host} is in trouble ({status}): {reason}")
+
+
+def _reason(error: openai.APIError, endpoint: Endpoint) -> str:
+    """The endpoint's own message on one short line."""
+    said = error.body
+    if isinstance(said, Mapping):
+        body = cast("Mapping[str, object]", said)
+        said = body.get("message") or body.get("detail") or dict(body)
+    text = endpoint.without_key(str(said or ""))[: 10 * LONGEST_REASON]
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    if not line or line.startswith("<"):
+        return "it gave no reason."
+    return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}…"

@@ -1,0 +1,179 @@
+"""Text that comes in pieces: whole characters from split surrogates, and the code in half-written JSON.
+
+A model writes the code it wants to run as the string at key `code` of a JSON object. `PartialCode` reads that
+string while it is still being written; `code_in` reads arguments that are complete, well-formed or not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator
+from string import hexdigits
+from typing import TypeVar, cast
+
+from kernelci.protocol.parts import JsonObject
+
+T = TypeVar("T")
+Reading = Generator[None, str, T]
+"""Reads JSON by being sent one character at a time; returns what it has read."""
+
+_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+
+class Characters:
+    """Joins pieces of text whose pairs of surrogates may be split between two pieces."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """The piece in whole characters; the first half of a pair at its end waits for the next."""
+        text = self._held + piece
+        self._held = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        return whole(text.removesuffix(self._held))
+
+    def close(self) -> str:
+        """What still waited for its other half."""
+        held, self._held = self._held, ""
+        return whole(held)
+
+
+def whole(text: str) -> str:
+    """The text with surrogates paired up, and U+FFFD for those alone: neither UTF-8 nor a database takes them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+class PartialCode:
+    """Decodes the string at key `code` of a JSON object while the object arrives.
+
+    `found` tells that the string has begun, `broken` that the text is not a JSON object after all. Raw line
+    breaks and tabs in strings are let pass, as weak models write them.
+    """
+
+    def __init__(self) -> None:
+        self.found = False
+        self.broken = False
+        self._decoded: list[str] = []
+        self._characters = Characters()
+        self._reading = self._object()
+        next(self._reading)
+
+    def feed(self, piece: str) -> str:
+        """What the piece adds to the code."""
+        if not self.broken:
+            try:
+                for character in piece:
+                    self._reading.send(character)
+            except (ValueError, StopIteration):
+                self.broken = True
+        decoded = "".join(self._decoded)
+        self._decoded.clear()
+        return self._characters.feed(decoded)
+
+    def close(self) -> str:
+        """What still waited for the rest of a character."""
+        return self._characters.close()
+
+    def _object(self) -> Reading[None]:
+        if (yield from _visible()) != "{":
+            raise ValueError
+        mark = yield from _visible()
+        while mark != "}":
+            if mark != '"':
+                raise ValueError
+            key: list[str] = []
+            yield from _string(key.append)
+            if (yield from _visible()) != ":":
+                raise ValueError
+            mark = yield from self._value("".join(key))
+            if mark == ",":
+                mark = yield from _visible()
+            elif mark != "}":
+                raise ValueError
+        yield from _visible()  # nothing may follow: any character ends the reading
+
+    def _value(self, key: str) -> Reading[str]:
+        """Read a value; gives the first visible character after it."""
+        first = yield from _visible()
+        if first == '"' and key == "code" and not self.found:
+            self.found = True
+            yield from _string(self._decoded.append)
+        elif first == '"':
+            yield from _string(_ignore)
+        elif first in "{[":
+            yield from _nested()
+        elif first == "-" or first.isalnum():
+            return (yield from _scalar())
+        else:
+            raise ValueError
+        return (yield from _visible())
+
+
+def code_in(arguments: str) -> str:
+    """The code in a call's complete arguments.
+
+    `{"code": "..."}` gives the string, and so do arguments that are nothing but a JSON string. An object that
+    stops short or strays from the grammar only in ways `PartialCode` forgives gives what is there. Anything else
+    is taken for the code itself.
+    """
+    try:
+        value = json.loads(arguments, strict=False)
+    except (ValueError, RecursionError):
+        decoder = PartialCode()
+        code = decoder.feed(arguments) + decoder.close()
+        return code if decoder.found and not decoder.broken else whole(arguments)
+    if isinstance(value, dict):
+        value = cast("JsonObject", value).get("code")
+    return whole(value if isinstance(value, str) else arguments)
+
+
+def _visible() -> Reading[str]:
+    """Read up to the next character that is not white space."""
+    while (character := (yield)) in " \t\r\n":
+        pass
+    return character
+
+
+def _string(take: Callable[[str], object]) -> Reading[None]:
+    """Read the rest of a string, decoded, through its closing quote."""
+    while (character := (yield)) != '"':
+        take((yield from _escape()) if character == "\\" else character)
+
+
+def _escape() -> Reading[str]:
+    letter = yield
+    if letter == "u":
+        digits = ""
+        while len(digits) < 4:
+            digits += yield
+        if not set(digits) <= set(hexdigits):
+            raise ValueError
+        return chr(int(digits, 16))
+    if letter not in _ESCAPES:
+        raise ValueError
+    return _ESCAPES[letter]
+
+
+def _nested() -> Reading[None]:
+    """Read the rest of an object or array."""
+    depth = 1
+    while depth:
+        character = yield
+        if character == '"':
+            yield from _string(_ignore)
+        depth += (character in "{[") - (character in "}]")
+
+
+def _scalar() -> Reading[str]:
+    """Read the rest of a number or word; gives the first visible character after it."""
+    while (character := (yield)) not in ",} \t\r\n":
+        pass
+    return character if character in ",}" else (yield from _visible())
+
+
+def _ignore(character: str) -> None:
+    del character

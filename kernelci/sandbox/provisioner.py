@@ -1,0 +1,203 @@
+"""How a kernel is started and ended: the seam through which any Jupyter client gets one of ours.
+
+`jupyter_client` finds this by the kernelspec's metadata. The kernel gets the environment of the model's code, a
+session's folder as /mnt/data, sockets in a private folder, and nothing else: not our environment variables, not
+our descriptors. What it gets is not confined: the code can read and change what this user can.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+import anyio.to_thread
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.manager import KernelManager
+from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
+
+from kernelci.errors import KernelUnavailable
+from kernelci.sandbox import beneath
+from kernelci.sandbox.environment import Environment, environment
+from kernelci.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+LAUNCH = Path(__file__).parent / "inside" / "launch.py"
+START_TIMEOUT = 60.0
+"""Seconds for a kernel to report that it listens."""
+
+_LONGEST_SOCKET = 100
+_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+class KernelciProvisioner(KernelProvisionerBase):
+    """Starts a kernel in a process of its own, on the session's folder.
+
+    `start_kernel` takes two keywords of ours: `folder`, the session's (a temporary one if there is none), and
+    `environment` (the person's shared one if there is none, built if need be).
+    """
+
+    environment: Environment
+    folder: Path
+    runtime: Path | None = None
+    process: subprocess.Popen[bytes] | None = None
+    exit_code: int | None = None
+    mounted = False
+    """Whether the code sees its folder as /mnt/data, rather than strings that name it changed."""
+
+    _lifeline: int | None = None
+
+    @property
+    def has_process(self) -> bool:
+        return self.process is not None
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Choose the sockets' place and the kernel's command, folder and environment variables.
+
+        Raises:
+            EnvironmentUnavailable: there is no environment and none can be built.
+        """
+        self.environment = kwargs.pop("environment", None) or environment(Settings.model_validate({}).cache_dir)
+        await anyio.to_thread.run_sync(self.environment.prepare)
+        self.runtime = self.runtime or _runtime_folder()
+        self.folder = kwargs.pop("folder", None) or self.runtime / "data"
+        home = self.runtime / "home"
+        for place in (home, self.folder):
+            place.mkdir(exist_ok=True)
+        manager = cast(KernelManager, self.parent)
+        manager.transport = "ipc"
+        manager.ip = str(self.runtime / "k")
+        manager.cache_ports = False
+        manager.write_connection_file()
+        self.connection_info = manager.get_connection_info()
+        kwargs["cmd"] = self._command(manager.format_kernel_cmd(kwargs.pop("extra_arguments", [])))
+        kwargs["env"] = {
+            "HOME": str(home),
+            "MPLCONFIGDIR": str(self.environment.matplotlib),
+            "PATH": f"{self.environment.python.parent}:{_PATH}",
+        }
+        return await super().pre_launch(**kwargs)
+
+    def _command(self, template: list[str]) -> list[str]:
+        ours = {"{python}": str(self.environment.python), "{launch}": str(LAUNCH)}
+        return [ours.get(word, word) for word in template]
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:  # noqa: ANN401
+        """Start the process and wait for its report.
+
+        Raises:
+            KernelUnavailable: it ended, or said nothing in time.
+        """
+        report, told = os.pipe2(os.O_CLOEXEC)
+        lifeline, self._lifeline = os.pipe2(os.O_CLOEXEC)
+        try:
+            self.exit_code = None
+            self.process = await anyio.to_thread.run_sync(
+                lambda: subprocess.Popen(
+                    [*cmd, str(self.folder), str(told), str(lifeline)],
+                    env=kwargs["env"],
+                    cwd="/",
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=(told, lifeline),
+                    start_new_session=True,
+                )
+            )
+            os.close(told)
+            told = -1
+            await self._take_report(report)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self.kill()
+            raise
+        finally:
+            for descriptor in (report, told, lifeline):
+                if descriptor >= 0:
+                    os.close(descriptor)
+        return self.connection_info
+
+    async def _take_report(self, report: int) -> None:
+        said = b""
+        with anyio.move_on_after(START_TIMEOUT) as clock:
+            while True:
+                await anyio.wait_readable(report)
+                if not (more := os.read(report, 65536)):
+                    break
+                said += more
+        if clock.cancelled_caught:
+            raise KernelUnavailable(f"The kernel did not start within {START_TIMEOUT:.0f} seconds.")
+        if not said:
+            code = await self.wait()
+            raise KernelUnavailable(f"The kernel ended before it was ready (exit code {code}).")
+        result: dict[str, str] = json.loads(said)
+        if "error" in result:
+            raise KernelUnavailable("The kernel could not start:\n" + result["error"])
+        self.mounted = result["folder"] == "/mnt/data"
+
+    async def poll(self) -> int | None:
+        """The exit code, or None while the kernel lives."""
+        if self.process is None:
+            return self.exit_code
+        # Its pid, and so its group's, is its own until it is reaped: first end what it has left behind.
+        if os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:  # noqa: ASYNC222
+            return None
+        self._signal_group(signal.SIGKILL)
+        self.exit_code = self.process.wait()
+        self.process = None
+        return self.exit_code
+
+    async def wait(self) -> int | None:
+        """Return when the kernel's process has ended; gives its exit code."""
+        while (code := await self.poll()) is None and self.process:
+            ended = os.pidfd_open(self.process.pid)
+            try:
+                await anyio.wait_readable(ended)
+            finally:
+                os.close(ended)
+        return code
+
+    async def send_signal(self, signum: int) -> None:
+        self._signal_group(signum)
+
+    async def terminate(self, restart: bool = False) -> None:
+        self._signal_group(signal.SIGTERM)
+
+    async def kill(self, restart: bool = False) -> None:
+        """End the kernel and the processes of its group, and return when it is gone."""
+        self._signal_group(signal.SIGKILL)
+        await self.wait()
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """Give back what the start took."""
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+        if self.runtime and not restart:
+            runtime, self.runtime = self.runtime, None
+            try:
+                await anyio.to_thread.run_sync(beneath.remove, runtime)
+            except OSError:
+                logger.warning("could not remove %s", runtime, extra={"action": "runtime_left"}, exc_info=True)
+
+    def _signal_group(self, signum: int) -> None:
+        if self.process:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signum)
+
+
+def _runtime_folder() -> Path:
+    """A new private folder whose path leaves room for the names of sockets in it."""
+    folder = Path(tempfile.mkdtemp(prefix="kernelci-"))
+    if len(os.fsencode(folder / "k-5")) < _LONGEST_SOCKET:
+        return folder
+    folder.rmdir()
+    return Path(tempfile.mkdtemp(prefix="kernelci-", dir="/tmp"))

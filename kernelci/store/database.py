@@ -1,0 +1,110 @@
+"""The database itself: how it is opened, brought up to date, and worked with from the event loop.
+
+All that is peculiar to one database product is here. SQLite: one writer at a time and readers beside it on
+connections of their own (WAL), every commit flushed to the disk (synchronous=FULL).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+
+READERS = 4
+WRITERS = 8
+"""On a database server; SQLite has one."""
+
+LOCK_WAIT = 30
+"""Seconds to wait for another process that writes to the same SQLite file, such as a backup."""
+
+T = TypeVar("T")
+
+
+class Database:
+    """A database that is read and written one transaction at a time, each one hop to a worker thread.
+
+    A transaction that has begun goes on to its end even if its caller is cancelled.
+    """
+
+    def __init__(self, url: str | URL) -> None:
+        self._url = make_url(url)
+        on_sqlite = self._url.get_backend_name() == "sqlite"
+        self._writer = _sqlite_writer(self._url) if on_sqlite else create_engine(self._url)
+        self._reader = _sqlite_reader(self._url) if on_sqlite else self._writer
+        self._writes = anyio.CapacityLimiter(1 if on_sqlite else WRITERS)
+        self._reads = anyio.CapacityLimiter(READERS)
+
+    async def open(self) -> None:
+        """Bring the tables up to date."""
+        await to_thread.run_sync(_migrate, self._writer, limiter=self._writes)
+
+    async def close(self) -> None:
+        """Give the connections back, after the writes that have begun."""
+        await to_thread.run_sync(self._dispose, limiter=self._writes)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """What the work finds, in a transaction of its own."""
+        return await to_thread.run_sync(_transaction, self._reader, work, limiter=self._reads)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """What the work gives, once it is on the disk; if it raises, nothing of it has happened."""
+        return await to_thread.run_sync(_transaction, self._writer, work, limiter=self._writes)
+
+    def _dispose(self) -> None:
+        self._reader.dispose()
+        self._writer.dispose()
+
+
+def _transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.begin() as connection:
+        return work(connection)
+
+
+def _sqlite_writer(url: URL) -> Engine:
+    return _sqlite(
+        url,
+        1,
+        begin="BEGIN IMMEDIATE",  # a transaction that only later turns out to write could not get the lock then
+        pragmas=("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"),
+    )
+
+
+def _sqlite_reader(url: URL) -> Engine:
+    return _sqlite(url, READERS, begin="BEGIN", pragmas=("query_only=ON",))
+
+
+def _sqlite(url: URL, connections: int, *, begin: str, pragmas: tuple[str, ...]) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        # None: the driver begins no transaction by itself, at a moment of its own choosing.
+        connect_args={"isolation_level": None, "timeout": LOCK_WAIT},
+    )
+
+    def set_up(connection: sqlite3.Connection, _: object) -> None:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", set_up)
+    event.listen(engine, "begin", start)
+    return engine
+
+
+def _migrate(engine: Engine) -> None:
+    from alembic import command  # noqa: PLC0415  a fifth of a second that no reader of this file should pay
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,1 @@
+"""How a database came to have the tables of tables.py, one step after the other."""

@@ -1,0 +1,137 @@
+"""The tables: one a kind of object, the same on every database.
+
+A row keeps its object whole in `doc`, which is what is read back; the columns beside it repeat what is searched
+or constrained. `metadata` stands apart, since clients change it while a run writes the rest.
+What the statements do with the tables is in rows.py; how a database comes to have them, in migrations/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    bindparam,
+)
+
+from kernelci.protocol.objects import Assistant, Cell, File, Message, Object, Run, RunStep, Thread
+from kernelci.protocol.states import ACTIVE
+
+NAMES = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+}
+
+
+class Term(TypeDecorator[str]):
+    """Text that clients may search for. What no database can hold is replaced, and so is found nowhere."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None or (value.isascii() and value.isprintable()):
+            return value
+        return value.encode("utf-8", errors="replace").decode("utf-8").replace("\0", "?")
+
+
+metadata = MetaData(naming_convention=NAMES)
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+"""The newest `seq`: one row, which also puts the writers of a shared database in line."""
+
+
+def _table(name: str, *own: Column[Any] | Index) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("id", Term, primary_key=True),
+        Column("owner", String, nullable=False, server_default="local"),
+        Column("seq", BigInteger, nullable=False, unique=True),
+        Column("created_at", BigInteger, nullable=False),
+        *own,
+        Column("metadata", JSON, nullable=False),
+        Column("doc", JSON, nullable=False),
+    )
+
+
+def _parent(kind: str) -> Column[str]:
+    return Column(f"{kind}_id", Term, ForeignKey(f"{kind}s.id", ondelete="CASCADE"), nullable=False)
+
+
+assistants = _table("assistants")
+threads = _table("threads")
+files = _table(
+    "files",
+    Column("purpose", Term, nullable=False),
+    Column("blob", Term, nullable=False),
+    Index(None, "purpose", "seq"),
+    Index(None, "blob"),
+)
+messages = _table(
+    "messages",
+    _parent("thread"),
+    Column("run_id", Term),
+    Column("status", String, nullable=False),
+    Index(None, "thread_id", "seq"),
+    Index(None, "run_id", "seq"),
+)
+runs = _table(
+    "runs",
+    _parent("thread"),
+    Column("status", String, nullable=False),
+    Column("lease_owner", String),
+    Column("lease_epoch", Integer, nullable=False, server_default="0"),
+    Index(None, "thread_id", "seq"),
+)
+steps = _table(
+    "steps",
+    _parent("thread"),
+    _parent("run"),
+    Column("status", String, nullable=False),
+    Index(None, "thread_id", "seq"),
+    Index(None, "run_id", "seq"),
+)
+cells = _table(
+    "cells",
+    _parent("thread"),
+    _parent("run"),
+    Column("status", String, nullable=False),
+    Index(None, "thread_id", "seq"),
+    Index(None, "run_id", "seq"),
+)
+
+# The statuses are written out, not bound: a planner takes a partial index only if it can read the condition.
+IS_ACTIVE = runs.c.status.in_(bindparam("active", sorted(ACTIVE), expanding=True, literal_execute=True))
+Index("uq_runs_active", runs.c.thread_id, unique=True, sqlite_where=IS_ACTIVE, postgresql_where=IS_ACTIVE)
+
+TABLES: Mapping[type[Object], Table] = MappingProxyType(
+    {
+        Assistant: assistants,
+        Thread: threads,
+        Message: messages,
+        Run: runs,
+        RunStep: steps,
+        File: files,
+        Cell: cells,
+    }
+)

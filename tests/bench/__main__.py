@@ -1,0 +1,150 @@
+"""A new thread's first code result and a warm code step through the API, beside plain jupyter_client."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+from openai.types.beta.threads.runs import ToolCallDeltaObject
+
+from kernelci.models.scripted import ScriptedModel
+from kernelci.models.turn import Turn
+from kernelci.sandbox.environment import Environment
+from kernelci.server import running
+from kernelci.settings import Settings
+from tests.bench.figures import Figure, interleaved, print_pair
+
+FIRST = "import pandas, matplotlib.pyplot\n1+1"
+STEPS = 20
+
+
+async def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    options.add_argument("--cold", type=int, default=8, help="new threads and cold kernels")
+    options.add_argument("--warm", type=int, default=10, help=f"runs of {STEPS} code steps, and as many executes")
+    rounds = options.parse_args()
+    model = ScriptedModel([*[Turn(code=FIRST)], *[Turn(code="1+1")] * (STEPS - 1), Turn(text="2")])
+    once = ScriptedModel([Turn(code=FIRST), Turn(text="2")])
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(port=0, data_dir=Path(folder), max_turns=STEPS + 2)
+        python = Environment(settings.cache_dir).prepare(print).python
+        with running(settings, models=once) as url:
+            await cold(url, python, rounds.cold)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(port=0, data_dir=Path(folder), max_turns=STEPS + 2)
+        with running(settings, models=model) as url:
+            await warm(url, python, rounds.warm)
+
+
+async def cold(url: str, python: Path, rounds: int) -> None:
+    """A thread nobody has used, to its first output; a kernel nobody has used, to the same."""
+    ours = Figure("kernelci: new thread, run, first output")
+    plain = Figure("jupyter_client: start a kernel, same cell")
+    async with client_of(url) as client:
+        assistant = await client.beta.assistants.create(model="m", tools=[{"type": "code_interpreter"}])
+        for _, label in interleaved(rounds, "ours", "plain"):
+            if label == "ours":
+                with ours.timed():
+                    await first_output(client, assistant.id)
+            else:
+                with plain.timed():
+                    async with plain_kernel(python) as kernel:
+                        await executed(kernel, FIRST)
+    print_pair("From nothing to the first result of a cell that imports pandas and matplotlib", ours, plain)
+
+
+async def warm(url: str, python: Path, rounds: int) -> None:
+    """A code step of a long run, all that the loop does included; a bare execute and its idle."""
+    ours = Figure(f"kernelci: one of {STEPS} code steps of a run")
+    plain = Figure("jupyter_client: one raw execute")
+    async with client_of(url) as client, plain_kernel(python) as kernel:
+        assistant = await client.beta.assistants.create(model="m", tools=[{"type": "code_interpreter"}])
+        thread = await client.beta.threads.create(messages=[{"role": "user", "content": "?"}])
+        await executed(kernel, FIRST)
+        for _, label in interleaved(rounds, "ours", "plain"):
+            if label == "ours":
+                ours.times += await step_times(client, thread.id, assistant.id)
+            else:
+                for _ in range(STEPS):
+                    with plain.timed():
+                        await executed(kernel, "1+1")
+    print_pair("One warm code step", ours, plain)
+
+
+@asynccontextmanager
+async def client_of(url: str) -> AsyncGenerator[AsyncOpenAI]:
+    """The official client, deaf to the environment's proxies."""
+    http = DefaultAsyncHttpxClient(trust_env=False)
+    async with AsyncOpenAI(base_url=f"{url}/v1", api_key="bench", http_client=http) as client:
+        yield client
+
+
+async def first_output(client: AsyncOpenAI, assistant_id: str) -> None:
+    """Start a run on a new thread and return at its first output."""
+    messages = [{"role": "user", "content": "?"}]
+    stream = await client.beta.threads.create_and_run(
+        assistant_id=assistant_id,
+        thread={"messages": messages},  # pyright: ignore[reportArgumentType]
+        stream=True,
+    )
+    async with stream:
+        async for event in stream:
+            if event.event == "thread.run.step.delta" and has_output(event.data.delta.step_details):
+                return
+    raise AssertionError("the run gave no output")
+
+
+def has_output(details: object) -> bool:
+    """Whether a step's delta carries an output of a cell."""
+    if not isinstance(details, ToolCallDeltaObject):
+        return False
+    calls = [call.code_interpreter for call in details.tool_calls or [] if call.type == "code_interpreter"]
+    return any(call and call.outputs for call in calls)
+
+
+async def step_times(client: AsyncOpenAI, thread_id: str, assistant_id: str) -> list[float]:
+    """The times between the ends of a run's code steps, as a client sees them."""
+    ends: list[float] = []
+    stream = await client.beta.threads.runs.create(thread_id=thread_id, assistant_id=assistant_id, stream=True)
+    async with stream:
+        async for event in stream:
+            if event.event == "thread.run.step.completed" and event.data.type == "tool_calls":
+                ends.append(asyncio.get_running_loop().time())
+    return [after - before for before, after in zip(ends, ends[1:], strict=False)]
+
+
+@asynccontextmanager
+async def plain_kernel(python: Path) -> AsyncGenerator[AsyncKernelClient]:
+    """An ordinary ipykernel in the same environment, over unix sockets."""
+    with tempfile.TemporaryDirectory(prefix="kb") as folder:
+        manager = AsyncKernelManager(transport="ipc", ip=f"{folder}/{uuid.uuid4().hex[:8]}")
+        assert manager.kernel_spec is not None
+        manager.kernel_spec.argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        manager.kernel_spec.metadata = {}
+        await manager.start_kernel()
+        client = manager.client()
+        client.start_channels()
+        try:
+            await client.wait_for_ready(timeout=60)
+            yield client
+        finally:
+            client.stop_channels()
+            await manager.shutdown_kernel(now=True)
+
+
+async def executed(kernel: AsyncKernelClient, code: str) -> None:
+    """Run a cell to its reply and its idle."""
+    reply = await kernel.execute_interactive(code, output_hook=lambda _: None, allow_stdin=False)
+    assert reply["content"]["status"] == "ok", reply
+
+
+asyncio.run(main())

@@ -1,0 +1,158 @@
+"""The engine with a real store and bus, a session that plays a part, and a scripted model."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import pytest
+
+from kernelci.engine.events import Recorded
+from kernelci.engine.ports import CellResult, Model, Models, MountedFile, OnStream, SessionFile
+from kernelci.engine.publish import Publisher
+from kernelci.engine.supervisor import Supervisor
+from kernelci.protocol import ids
+from kernelci.protocol.objects import Assistant, Cell, Message, Run, Thread
+from kernelci.protocol.parts import CodeInterpreterTool, Function, FunctionTool, Text, TextPart
+from kernelci.store.blobs import FolderBlobs
+from kernelci.store.bus import JournalBus
+from kernelci.store.store import SqlStore
+
+OK = CellResult("ok", 1, ())
+
+
+@dataclass(slots=True)
+class PlayedSession:
+    """Stands for a kernel: `cell` answers, `folder` holds the files it wrote."""
+
+    cell: Callable[[str, OnStream], Awaitable[CellResult]] | None = None
+    folder: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    mounted: list[str] = field(default_factory=list[str])
+
+    async def execute(
+        self, session_id: str, code: str, *, files: Sequence[MountedFile], on_stream: OnStream
+    ) -> CellResult:
+        self.mounted = [file.filename for file in files]
+        return await self.cell(code, on_stream) if self.cell else OK
+
+    async def file(self, session_id: str, path: str) -> SessionFile | None:
+        data = self.folder.get(path)
+        return None if data is None else SessionFile(path, (1, len(data), 1, 1), io.BytesIO(data))
+
+    async def close(self, session_id: str) -> None:
+        self.folder.clear()
+
+
+@dataclass(slots=True)
+class NotedTranscripts:
+    """Stands for the notebooks: what each was given."""
+
+    items: list[Message | Cell] = field(default_factory=list[Message | Cell])
+    settled_at: list[int] = field(default_factory=list[int])
+
+    def put(self, thread_id: str, *items: Message | Cell) -> None:
+        self.items += items
+
+    async def settled(self, thread_id: str) -> None:
+        self.settled_at.append(len(self.items))
+
+    async def drop(self, thread_id: str) -> None:
+        self.items.clear()
+
+
+@dataclass(slots=True)
+class Engine:
+    """An engine at work in a folder; `start` may be called again, as after a crash."""
+
+    folder: Path
+    session: PlayedSession = field(default_factory=PlayedSession)
+    transcripts: NotedTranscripts = field(default_factory=NotedTranscripts)
+    bus: JournalBus = field(default_factory=JournalBus)
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    store: SqlStore = field(init=False)
+    supervisor: Supervisor = field(init=False)
+
+    async def start(self, models: Models, *, max_turns: int = 5) -> None:
+        """Begin to drive runs with this model, healing what is there."""
+        self.bus = JournalBus()
+        self.store = await self.stack.enter_async_context(SqlStore(f"sqlite:///{self.folder / 'kernelci.db'}"))
+        blobs = await self.stack.enter_async_context(FolderBlobs(self.folder / "blobs"))
+        publisher = Publisher(store=self.store, blobs=blobs, sessions=self.session, limit=1000)
+        self.supervisor = await self.stack.enter_async_context(
+            Supervisor(
+                store=self.store,
+                blobs=blobs,
+                bus=self.bus,
+                transcripts=self.transcripts,
+                sessions=self.session,
+                models=models,
+                publisher=publisher,
+                max_turns=max_turns,
+            )
+        )
+
+    async def stop(self) -> None:
+        """Leave everything as a stopped server would."""
+        await self.stack.aclose()
+
+    async def ask(self, text: str = "?", **changes: object) -> Run:
+        """A queued run on a new thread with one message, not yet started."""
+        assistant = Assistant(id=ids.new("assistant"), created_at=1, model="m")
+        thread = Thread(id=ids.new("thread"), created_at=1)
+        await self.store.put(assistant, thread)
+        message = Message(
+            id=ids.new("message"),
+            created_at=1,
+            thread_id=thread.id,
+            role="user",
+            content=(TextPart(text=Text(value=text)),),
+        )
+        fields: dict[str, object] = {
+            "id": ids.new("run"),
+            "created_at": ids.now(),
+            "expires_at": ids.now() + 600,
+            "assistant_id": assistant.id,
+            "thread_id": thread.id,
+            "model": "m",
+            "tools": (CodeInterpreterTool(), FunctionTool(function=Function(name="f"))),
+        }
+        run = Run.model_validate(fields | changes)
+        await self.store.open_run(run, [message], lambda thread: thread)
+        return run
+
+    async def end_of(self, run: Run, after: int = 0) -> list[Recorded]:
+        """All that happens in a run until it ends or waits for the client."""
+        return [recorded async for recorded in self.bus.follow(run.id, after)]
+
+    async def finished(self, run: Run) -> Run:
+        """A run, started and followed to its end or to its wait for the client."""
+        await self.supervisor.start(run)
+        await self.end_of(run)
+        return await self.store.get(Run, run.id)
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+    """An engine in an empty folder; the test starts it."""
+    engine = Engine(tmp_path)
+    try:
+        yield engine
+    finally:
+        await engine.stop()
+
+
+class Unheard:
+    """A model that never answers."""
+
+    def serving(self, model: str) -> tuple[Model, str]:
+        """It serves every name."""
+        return self, model
+
+    async def reply(self, request: object, emit: object) -> object:
+        """Wait for ever."""
+        await anyio.sleep_forever()
+        raise AssertionError

@@ -1,0 +1,232 @@
+"""What the model is told, rebuilt from what is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from kernelci.engine.events import Call
+from kernelci.engine.ports import CODE_TOOL, Reply
+from kernelci.engine.prompt import HEAD, TAIL, Prompt, build_prompt, result_text
+from kernelci.protocol.objects import (
+    ClientCall,
+    CodeCall,
+    CodeRun,
+    File,
+    FileId,
+    FunctionResult,
+    Image,
+    Logs,
+    Message,
+    MessageCreation,
+    MessageId,
+    Run,
+    RunStep,
+    StepDetails,
+    ToolCalls,
+    Usage,
+)
+from kernelci.protocol.parts import (
+    CodeInterpreterTool,
+    ForcedTool,
+    Function,
+    FunctionTool,
+    ImageFile,
+    ImageFilePart,
+    Text,
+    TextPart,
+    TruncationStrategy,
+)
+
+PNG = b"\x89PNG not really"
+
+
+class Folder:
+    """Stands for the blobs: one picture."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def path(self, sha256: str) -> Path:
+        return self._path
+
+
+def a_run(id: str = "run_2", **changes: object) -> Run:
+    fields: dict[str, object] = {
+        "id": id,
+        "created_at": 1,
+        "assistant_id": "asst_1",
+        "thread_id": "thread_1",
+        "model": "m",
+        "tools": (CodeInterpreterTool(),),
+    }
+    return Run.model_validate(fields | changes)
+
+
+def said(id: str, role: str, text: str, run_id: str | None = None) -> Message:
+    content = (TextPart(text=Text(value=text)),)
+    return Message.model_validate(
+        {"id": id, "created_at": 1, "thread_id": "t", "role": role, "content": content, "run_id": run_id}
+    )
+
+
+def step(run_id: str, turn: int, details: StepDetails, status: str = "completed", usage: int = 0) -> RunStep:
+    return RunStep.model_validate(
+        {
+            "id": f"step_{run_id}_{turn}",
+            "created_at": 1,
+            "run_id": run_id,
+            "assistant_id": "asst_1",
+            "thread_id": "thread_1",
+            "type": details.type,
+            "status": status,
+            "step_details": details,
+            "turn": turn,
+            "usage": Usage(prompt_tokens=usage, completion_tokens=usage, total_tokens=2 * usage),
+        }
+    )
+
+
+def wrote(message_id: str) -> MessageCreation:
+    return MessageCreation(message_creation=MessageId(message_id=message_id))
+
+
+def ran(id: str, code: str, *outputs: Logs | Image) -> ToolCalls:
+    return ToolCalls(tool_calls=(CodeCall(id=id, code_interpreter=CodeRun(input=code, outputs=outputs)),))
+
+
+async def prompt_of(
+    run: Run, *conversation: Message | RunStep, files: tuple[File, ...] = (), at: Path = Path()
+) -> Prompt:
+    return await build_prompt(
+        run=run,
+        model="up",
+        conversation=conversation,
+        files=files,
+        blobs=Folder(at),
+    )
+
+
+async def test_earlier_runs_are_told_with_their_code_and_outputs() -> None:
+    prompt = await prompt_of(
+        a_run(instructions="Be brief."),
+        said("msg_1", "user", "What is 1/0?"),
+        said("msg_2", "assistant", "I shall see.", "run_1"),
+        step("run_1", 0, wrote("msg_2")),
+        step("run_1", 0, ran("call_1", "1/0", Logs(logs="ZeroDivisionError"))),
+        step("run_1", 1, ran("call_2", "plt.show()", Image(image=FileId(file_id="file-1")))),
+        said("msg_3", "assistant", "Nothing.", "run_1"),
+        step("run_1", 2, wrote("msg_3")),
+        said("msg_4", "user", "ומה עם 2/1?"),
+    )
+    assert prompt.messages == snapshot(
+        [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "What is 1/0?"},
+            {
+                "role": "assistant",
+                "content": "I shall see.",
+                "tool_calls": [
+                    {
+                        "id": "call_1",
+                        "type": "function",
+                        "function": {"name": "code_interpreter", "arguments": '{"code": "1/0"}'},
+                    }
+                ],
+            },
+            {"role": "tool", "tool_call_id": "call_1", "content": "ZeroDivisionError"},
+            {
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [
+                    {
+                        "id": "call_2",
+                        "type": "function",
+                        "function": {"name": "code_interpreter", "arguments": '{"code": "plt.show()"}'},
+                    }
+                ],
+            },
+            {"role": "tool", "tool_call_id": "call_2", "content": "[a figure was displayed to the user]"},
+            {"role": "assistant", "content": "Nothing."},
+            {"role": "user", "content": "ומה עם 2/1?"},
+        ]
+    )
+    assert (prompt.turn, prompt.usage.total_tokens) == (0, 0)
+
+
+async def test_a_resumed_run_goes_on_where_its_steps_end() -> None:
+    call = ClientCall(id="call_1", function=FunctionResult(name="f", arguments="{}", output="42"))
+    prompt = await prompt_of(
+        a_run("run_1", max_completion_tokens=300),
+        said("msg_1", "user", "Call f"),
+        step("run_1", 4, ToolCalls(tool_calls=(call,)), usage=100),
+    )
+    assert prompt.messages[1:] == snapshot(
+        [
+            {
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+            },
+            {"role": "tool", "tool_call_id": "call_1", "content": "42"},
+        ]
+    )
+    assert prompt.turn == 5
+    assert prompt.request(5).max_tokens == 200
+    assert prompt.spent() is None
+    prompt.add(Reply("…", usage=Usage(completion_tokens=200)))
+    assert prompt.spent() == "max_completion_tokens"
+
+
+async def test_a_prompt_budget_is_spent_too() -> None:
+    prompt = await prompt_of(a_run("run_1", max_prompt_tokens=256), step("run_1", 0, ran("call_1", "1"), usage=256))
+    assert prompt.spent() == "max_prompt_tokens"
+
+
+async def test_pictures_and_file_names_reach_the_model(tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(PNG)
+    picture = File(id="file-1", created_at=1, bytes=1, filename="cat.png", purpose="vision", blob="b")
+    content = (TextPart(text=Text(value="Look")), ImageFilePart(image_file=ImageFile(file_id="file-1")))
+    message = Message(id="msg_1", created_at=1, thread_id="t", role="user", content=content)
+    prompt = await prompt_of(a_run(), message, files=(picture,), at=tmp_path / "blob")
+    assert "/mnt/data/cat.png" in prompt.messages[0]["content"]
+    assert prompt.messages[1]["content"] == snapshot(
+        [
+            {"type": "text", "text": "Look"},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORyBub3QgcmVhbGx5"}},
+        ]
+    )
+
+
+async def test_only_the_last_messages_where_the_run_says_so() -> None:
+    run = a_run(truncation_strategy=TruncationStrategy(type="last_messages", last_messages=1))
+    prompt = await prompt_of(run, said("msg_1", "user", "one"), said("msg_2", "user", "two"))
+    assert [message["content"] for message in prompt.messages] == ["two"]
+
+
+async def test_a_tool_is_forced_on_the_first_turn_only() -> None:
+    prompt = await prompt_of(a_run(tool_choice=ForcedTool(type="code_interpreter")))
+    assert prompt.request(0).tool_choice == {"type": "function", "function": {"name": CODE_TOOL}}
+    assert prompt.request(1).tool_choice is None
+
+
+async def test_functions_are_offered_as_the_client_gave_them() -> None:
+    function = Function(name="f", parameters={"type": "object", "properties": {"x": {"default": None}}})
+    prompt = await prompt_of(a_run(tools=(FunctionTool(function=function),)))
+    assert prompt.request(0).tools[0]["function"]["parameters"] == function.parameters
+
+
+def test_long_output_is_told_by_its_head_and_tail() -> None:
+    told = result_text([Logs(logs="a" * HEAD + "b" * 1000 + "c" * TAIL)])
+    assert told.startswith("a" * HEAD) and told.endswith("c" * TAIL)
+    assert "1000 characters left out" in told
+    assert "b" not in told
+
+
+@pytest.mark.parametrize("arguments", ["import os", '{"code": "import os'])
+async def test_broken_arguments_are_made_valid_json_in_the_history(arguments: str) -> None:
+    prompt = await prompt_of(a_run())
+    prompt.add(Reply("", (Call("call_1", CODE_TOOL, arguments, code="import os"),)))
+    assert prompt.messages[-1]["tool_calls"][0]["function"]["arguments"] == '{"code": "import os"}'

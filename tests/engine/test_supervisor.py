@@ -1,0 +1,267 @@
+"""Runs from queued to their end: by the model's word, by limits, by the client, and across a restart."""
+
+from __future__ import annotations
+
+import time
+
+import anyio
+import pytest
+
+from kernelci.engine.events import CodeDone, RunMoved, StepMoved
+from kernelci.engine.ports import CellResult, ModelRequest, OnStream, Page
+from kernelci.errors import IllegalMove, InvalidRequest, KernelUnavailable
+from kernelci.models.scripted import ScriptedModel
+from kernelci.models.turn import CallFunction, Turn
+from kernelci.protocol.objects import Cell, File, Message, Run, RunStep
+from tests.engine.conftest import OK, Engine, Unheard
+
+PNG = "iVBORw0KGgo="
+ERROR = {"output_type": "error", "ename": "ZeroDivisionError", "evalue": "", "traceback": ["ZeroDivisionError"]}
+
+
+async def test_a_failure_goes_back_to_the_model_and_its_correction_runs(engine: Engine) -> None:
+    async def cell(code: str, on_stream: OnStream) -> CellResult:
+        return CellResult("error", 1, (ERROR,)) if code == "1/0" else CellResult("ok", 2, ())
+
+    def second(request: ModelRequest) -> Turn:
+        assert request.messages[-1] == {**request.messages[-1], "role": "tool", "content": "ZeroDivisionError"}
+        return Turn(code="6*7")
+
+    engine.session.cell = cell
+    await engine.start(ScriptedModel([Turn(text="Let me see.", code="1/0"), second, Turn(text="42")]))
+    run = await engine.finished(await engine.ask())
+    assert (run.status, run.last_error) == ("completed", None)
+    steps = await engine.store.all(RunStep, within=run.id)
+    assert [(step.type, step.status, step.turn) for step in steps] == [
+        ("message_creation", "completed", 0),
+        ("tool_calls", "completed", 0),
+        ("tool_calls", "completed", 1),
+        ("message_creation", "completed", 2),
+    ]
+    cells = await engine.store.all(Cell, within=run.id)
+    assert [(cell.code, cell.status) for cell in cells] == [("1/0", "error"), ("6*7", "ok")]
+
+
+async def test_code_is_stored_before_it_runs_and_the_notebook_before_the_end_is_seen(engine: Engine) -> None:
+    stored: list[str] = []
+
+    async def cell(code: str, on_stream: OnStream) -> CellResult:
+        for step in await engine.store.all(RunStep, within=run.id):
+            stored.extend(call.code_interpreter.input for call in step.step_details.tool_calls)
+        return OK
+
+    engine.session.cell = cell
+    await engine.start(ScriptedModel([Turn(code="x = 1"), Turn(text="done")]))
+    run = await engine.ask()
+    await engine.finished(run)
+    assert stored == ["x = 1"]
+    assert engine.transcripts.settled_at == [len(engine.transcripts.items)]
+
+
+async def test_figures_and_links_become_files_of_the_surface_that_asked(engine: Engine) -> None:
+    async def cell(code: str, on_stream: OnStream) -> CellResult:
+        return CellResult("ok", 1, ({"output_type": "display_data", "data": {"image/png": PNG}, "metadata": {}},))
+
+    engine.session.cell = cell
+    engine.session.folder = {"a b.csv": b"1,2"}
+    text = (
+        "Here: [a](sandbox:/mnt/data/a b.csv), again [a](sandbox:/mnt/data/a%20b.csv), [no](sandbox:/mnt/data/no)"
+    )
+    await engine.start(ScriptedModel([Turn(code="plot()"), Turn(text=text)]))
+    run = await engine.finished(await engine.ask(surface="azure"))
+    (message,) = [each for each in await engine.store.all(Message, within=run.thread_id) if each.run_id]
+    figure, said = message.content
+    files = (await engine.store.page(File, _everything())).data
+    assert {file.filename.startswith("/mnt/data/") for file in files} == {True, False}
+    assert all(file.id.startswith("assistant-") for file in files)
+    assert figure.image_file.file_id in {file.id for file in files}
+    notes = said.text.annotations
+    assert said.text.value == text
+    assert [text[note.start_index : note.end_index] for note in notes] == [note.text for note in notes]
+    assert [note.text for note in notes] == ["sandbox:/mnt/data/a b.csv", "sandbox:/mnt/data/a%20b.csv"]
+    assert len({note.file_path.file_id for note in notes}) == 1
+    assert [each.file_id for each in message.attachments] == [notes[0].file_path.file_id]
+
+
+async def test_the_clients_functions_are_waited_for_and_the_run_goes_on(engine: Engine) -> None:
+    def last(request: ModelRequest) -> Turn:
+        return Turn(text="|".join(m["content"] for m in request.messages if m["role"] == "tool"))
+
+    calls = (CallFunction("f", {"x": 1}), CallFunction("f", {"x": 2}))
+    await engine.start(ScriptedModel([Turn(functions=calls), last]))
+    run = await engine.finished(await engine.ask())
+    assert run.status == "requires_action"
+    assert run.required_action
+    wanted = [call.id for call in run.required_action.submit_tool_outputs.tool_calls]
+    with pytest.raises(InvalidRequest, match="Expected tool outputs for call_ids"):
+        await engine.supervisor.submit(run.thread_id, run.id, {wanted[0]: "one"})
+    queued = await engine.supervisor.submit(run.thread_id, run.id, {wanted[1]: "two", wanted[0]: "one"})
+    assert (queued.status, queued.required_action) == ("queued", None)
+    await engine.end_of(run, after=engine.bus.last(run.id))
+    assert (await engine.store.get(Run, run.id)).status == "completed"
+    message = (await engine.store.all(Message, within=run.thread_id))[-1]
+    assert message.content[0].text.value == "one|two"
+    with pytest.raises(IllegalMove, match='Runs in status "completed" do not accept tool outputs'):
+        await engine.supervisor.submit(run.thread_id, run.id, {wanted[0]: "one", wanted[1]: "two"})
+
+
+async def test_code_and_a_function_in_one_reply(engine: Engine) -> None:
+    await engine.start(ScriptedModel([Turn(code="1", functions=(CallFunction("f"),)), Turn(text="ok")]))
+    run = await engine.finished(await engine.ask())
+    assert run.status == "requires_action"
+    steps = await engine.store.all(RunStep, within=run.id)
+    assert [(step.status, step.step_details.tool_calls[0].type) for step in steps] == [
+        ("completed", "code_interpreter"),
+        ("in_progress", "function"),
+    ]
+
+
+async def test_a_model_that_never_stops_calling_ends_in_words(engine: Engine) -> None:
+    await engine.start(ScriptedModel([lambda _: Turn(code="1")] * 9), max_turns=3)
+    run = await engine.finished(await engine.ask())
+    assert run.status == "failed"
+    assert run.last_error and "3 replies" in run.last_error.message
+
+
+async def test_a_token_budget_ends_a_run_as_incomplete(engine: Engine) -> None:
+    await engine.start(ScriptedModel([Turn(text="word " * 2000, code="1"), Turn(text="more")]))
+    run = await engine.finished(await engine.ask(max_completion_tokens=256))
+    assert run.status == "incomplete"
+    assert run.incomplete_details and run.incomplete_details.reason == "max_completion_tokens"
+
+
+async def test_the_clock_ends_a_run_and_its_open_cell(engine: Engine) -> None:
+    async def cell(code: str, on_stream: OnStream) -> CellResult:
+        await on_stream("stdout", "so far\n")
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    engine.session.cell = cell
+    await engine.start(ScriptedModel([Turn(code="while True: pass")]))
+    run = await engine.finished(await engine.ask(expires_at=1))
+    assert (run.status, run.expires_at) == ("expired", None)
+    run = await engine.ask(expires_at=_soon())
+    run = await engine.finished(run)
+    assert run.status == "expired"
+    (step,) = await engine.store.all(RunStep, within=run.id)
+    assert (step.status, step.expired_at is not None) == ("expired", True)
+    (kept,) = await engine.store.all(Cell, within=run.id)
+    assert (kept.status, kept.outputs[0]["text"]) == ("interrupted", "so far\n")
+
+
+async def test_a_waiting_run_expires_too(engine: Engine) -> None:
+    await engine.start(ScriptedModel([Turn(functions=(CallFunction("f"),))]))
+    run = await engine.finished(await engine.ask(expires_at=_soon()))
+    assert run.status == "requires_action"
+    await engine.end_of(run, after=engine.bus.last(run.id))
+    assert (await engine.store.get(Run, run.id)).status == "expired"
+
+
+async def test_cancel_stops_a_run_once(engine: Engine) -> None:
+    began = anyio.Event()
+
+    async def cell(code: str, on_stream: OnStream) -> CellResult:
+        began.set()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    engine.session.cell = cell
+    await engine.start(ScriptedModel([Turn(code="while True: pass")]))
+    run = await engine.ask()
+    await engine.supervisor.start(run)
+    await began.wait()
+    assert (await engine.supervisor.cancel(run.thread_id, run.id)).status == "cancelling"
+    seen = await engine.end_of(run)
+    assert [item.event.status for item in seen if isinstance(item.event, RunMoved | StepMoved)][-3:] == [
+        "cancelling",
+        "cancelled",
+        "cancelled",
+    ]
+    with pytest.raises(IllegalMove, match="Cannot cancel run with status 'cancelled'"):
+        await engine.supervisor.cancel(run.thread_id, run.id)
+
+
+async def test_a_kernel_that_cannot_start_fails_the_run_and_not_the_thread(engine: Engine) -> None:
+    async def cell(code: str, on_stream: OnStream) -> CellResult:
+        raise KernelUnavailable("No kernel: the disk is full.")
+
+    engine.session.cell = cell
+    await engine.start(ScriptedModel([Turn(code="1"), Turn(text="ok")]))
+    run = await engine.finished(await engine.ask())
+    assert run.last_error and run.last_error.message == "No kernel: the disk is full."
+    (step,) = await engine.store.all(RunStep, within=run.id)
+    assert (step.status, step.last_error) == ("failed", run.last_error)
+    again = run.model_copy(update={"id": "run_again", "status": "queued", "expires_at": run.created_at + 600})
+    await engine.store.open_run(again, [], lambda thread: thread)
+
+
+async def test_a_mistake_of_ours_fails_the_run_without_its_inner_words(engine: Engine) -> None:
+    async def cell(code: str, on_stream: OnStream) -> CellResult:
+        raise ZeroDivisionError("secret path")
+
+    engine.session.cell = cell
+    await engine.start(ScriptedModel([Turn(code="1")]))
+    run = await engine.finished(await engine.ask())
+    assert run.last_error and run.last_error.code == "server_error"
+    assert "secret" not in run.last_error.message
+
+
+async def test_after_a_stop_no_run_stays_active_for_ever(engine: Engine) -> None:
+    await engine.start(Unheard())
+    busy = await engine.ask("busy")
+    await engine.supervisor.start(busy)
+    async for recorded in engine.bus.follow(busy.id):
+        if recorded.event == RunMoved("in_progress"):
+            break
+    queued = await engine.ask("queued")
+    await engine.stop()
+
+    await engine.start(ScriptedModel([Turn(functions=(CallFunction("f"),)), Turn(text="hello")]))
+    healed = await engine.store.get(Run, busy.id)
+    assert healed.status == "failed"
+    assert healed.last_error and "stopped" in healed.last_error.message
+    await engine.end_of(queued)
+    assert (await engine.store.get(Run, queued.id)).status == "requires_action"
+    await engine.stop()
+
+    await engine.start(ScriptedModel([Turn(functions=(CallFunction("f"),)), Turn(text="hello")]))
+    waiting = await engine.store.get(Run, queued.id)
+    assert waiting.required_action
+    (call,) = waiting.required_action.submit_tool_outputs.tool_calls
+    await engine.supervisor.submit(queued.thread_id, queued.id, {call.id: "x"})
+    await engine.end_of(queued)
+    assert (await engine.store.get(Run, queued.id)).status == "completed"
+
+
+async def test_abandoning_a_thread_ends_its_run(engine: Engine) -> None:
+    await engine.start(Unheard())
+    run = await engine.ask()
+    await engine.supervisor.start(run)
+    with anyio.fail_after(10):
+        await engine.supervisor.abandon(run.thread_id)
+    assert (await engine.store.get(Run, run.id)).status == "cancelled"
+
+
+async def test_printed_text_is_told_while_the_cell_runs(engine: Engine) -> None:
+    async def cell(code: str, on_stream: OnStream) -> CellResult:
+        await on_stream("stdout", "1\n")
+        await on_stream("stderr", "2\n")
+        return CellResult("ok", 1, ({"output_type": "stream", "name": "stdout", "text": "1\n2\n"},))
+
+    engine.session.cell = cell
+    await engine.start(ScriptedModel([Turn(code="print(1)"), Turn(text="ok")]))
+    run = await engine.ask()
+    await engine.finished(run)
+    names = [type(item.event).__name__ for item in await engine.end_of(run)]
+    assert names.index("CodeDone") < names.index("OutputDelta") < names.index("Output")
+    assert names.count("OutputDelta") == 2
+    assert any(isinstance(item.event, CodeDone) for item in await engine.end_of(run))
+
+
+def _everything() -> Page:
+    return Page(limit=100)
+
+
+def _soon() -> int:
+    """An expiry that is near: whole seconds, as the API counts them."""
+    return int(time.time()) + 1

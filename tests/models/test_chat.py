@@ -1,0 +1,320 @@
+"""Every shape in which endpoints stream a reply, over real HTTP, and the events that come of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kernelci.engine.events import Call, CallDelta, CodeDelta, Event, TextDelta, TextDone, UsageCounted
+from kernelci.engine.ports import CODE_TOOL, ModelRequest, Reply
+from kernelci.models.chat import ChatModel
+from kernelci.models.endpoint import Endpoint
+from kernelci.protocol.objects import Usage
+from tests.upstream import (
+    Answer,
+    Calls,
+    Chunks,
+    Runs,
+    Says,
+    Upstream,
+    call_chunk,
+    finish_chunk,
+    text_chunk,
+    usage_chunk,
+)
+
+COUNTED = UsageCounted(Usage(prompt_tokens=10, completion_tokens=5, total_tokens=15))
+
+INTERPRETER = {"type": "function", "function": {"name": CODE_TOOL}}
+WEATHER = {"type": "function", "function": {"name": "weather"}}
+
+WITH_CODE = ModelRequest("gpt-4o", ({"role": "user", "content": "Why?"},), tools=(INTERPRETER, WEATHER))
+FUNCTIONS_ONLY = replace(WITH_CODE, tools=(WEATHER,))
+
+
+async def asked(answer: Answer, request: ModelRequest = WITH_CODE) -> tuple[list[Event], Reply]:
+    """The events and the reply that come of one answer of the endpoint."""
+    events: list[Event] = []
+
+    async def emit(event: Event) -> None:
+        events.append(event)
+
+    with Upstream([answer]) as upstream:
+        endpoint = Endpoint(upstream.url)
+        async with endpoint.connect() as client:
+            return events, await ChatModel(endpoint, client).reply(request, emit)
+
+
+def code_in(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, CodeDelta))
+
+
+# Text
+
+
+async def test_text_is_told_as_it_comes():
+    events, reply = await asked(Says("Because it is."))
+    assert events == [TextDelta("Because "), TextDelta("it "), TextDelta("is."), COUNTED, TextDone()]
+    assert reply == Reply("Because it is.", usage=COUNTED.usage)
+
+
+async def test_leading_white_space_waits_for_a_letter():
+    events, reply = await asked(
+        Chunks([text_chunk("\n"), text_chunk(""), text_chunk(" \n"), text_chunk("x"), finish_chunk()])
+    )
+    assert events[0] == TextDelta("\n \nx")
+    assert reply.text == "\n \nx"
+
+
+async def test_a_reply_of_white_space_says_nothing():
+    events, reply = await asked(Chunks([text_chunk("\n\n"), finish_chunk(), usage_chunk(10, 5)]))
+    assert events == [COUNTED]
+    assert reply.text == ""
+
+
+async def test_a_refusal_is_text():
+    refused = {"choices": [{"index": 0, "delta": {"content": None, "refusal": "I must not."}}]}
+    events, _ = await asked(Chunks([refused, finish_chunk(), usage_chunk(10, 5)]))
+    assert events == [TextDelta("I must not."), COUNTED, TextDone()]
+
+
+async def test_a_character_split_between_two_chunks_comes_whole():
+    halves = [
+        r'{"choices":[{"index":0,"delta":{"content":"\ud83d"}}]}',
+        r'{"choices":[{"index":0,"delta":{"content":"\ude00!"}}]}',
+    ]
+    events, reply = await asked(Chunks([*halves, finish_chunk(), usage_chunk(10, 5)]))
+    assert events == [TextDelta("😀!"), COUNTED, TextDone()]
+    assert reply.text == "😀!"
+
+
+@pytest.mark.parametrize(
+    ("said", "finish"),
+    [("stop", "stop"), ("length", "length"), ("content_filter", "content_filter"), ("eos", "stop")],
+)
+async def test_why_the_reply_ended(said, finish):
+    _, reply = await asked(Says("Once upon a", finish=said))
+    assert reply.finish == finish
+
+
+async def test_what_is_not_the_first_choice_or_not_known_is_passed_over():
+    other = {"choices": [{"index": 1, "delta": {"content": "no"}}], "x": 1}
+    thought = {"choices": [{"index": 0, "delta": {"role": "assistant", "reasoning_content": "hm"}}], "usage": None}
+    nothing = [{"choices": []}, {"choices": None}, {"choices": [{"index": 0, "delta": None}]}]
+    events, _ = await asked(
+        Chunks([other, thought, *nothing, text_chunk("yes"), finish_chunk(), usage_chunk(10, 5)])
+    )
+    assert events == [TextDelta("yes"), COUNTED, TextDone()]
+
+
+# Code
+
+
+async def test_code_is_told_as_it_is_written():
+    pieces = ['{"co', 'de": "x = ', "1\\", 'nx"', "}"]
+    first = {"index": 0, "id": "theirs", "type": "function", "function": {"name": CODE_TOOL, "arguments": ""}}
+    rest = [call_chunk({"index": 0, "function": {"arguments": piece}}) for piece in pieces]
+    events, reply = await asked(Chunks([call_chunk(first), *rest, finish_chunk("tool_calls"), usage_chunk(10, 5)]))
+    (call,) = reply.calls
+    assert events == [CodeDelta(call.id, "x = "), CodeDelta(call.id, "1"), CodeDelta(call.id, "\nx"), COUNTED]
+    assert call == Call(call.id, CODE_TOOL, '{"code": "x = 1\\nx"}', "x = 1\nx")
+    assert call.id.startswith("call_")
+    assert call.id != "theirs"
+
+
+async def test_text_before_code_is_not_declared_done():
+    events, reply = await asked(Says("Let me see.\n") + Runs("1/0"))
+    assert events == [
+        *(TextDelta(word) for word in ("Let ", "me ", "see.\n")),
+        CodeDelta(reply.calls[0].id, "1/0"),
+        COUNTED,
+    ]
+    assert reply.text == "Let me see.\n"
+
+
+async def test_white_space_before_code_opens_no_message():
+    events, reply = await asked(Says("\n\n") + Runs("1/0"))
+    assert events == [CodeDelta(reply.calls[0].id, "1/0"), COUNTED]
+
+
+async def test_text_after_a_call_is_dropped():
+    call = {"index": 0, "function": {"name": CODE_TOOL, "arguments": '{"code": "1"}'}}
+    events, reply = await asked(Chunks([call_chunk(call), text_chunk("Done."), finish_chunk(), usage_chunk(10, 5)]))
+    assert events == [CodeDelta(reply.calls[0].id, "1"), COUNTED]
+    assert reply.text == ""
+
+
+async def test_only_the_first_of_two_calls_is_told_live():
+    events, reply = await asked(Runs("a = 1") + Runs("a"))
+    first, second = reply.calls
+    assert (first.code, second.code) == ("a = 1", "a")
+    assert {event.call_id for event in events if isinstance(event, CodeDelta)} == {first.id}
+    assert first.id != second.id
+
+
+async def test_code_after_a_function_is_not_told_live():
+    events, reply = await asked(Calls("weather", {"city": "חיפה"}) + Runs("1"))
+    assert events == [COUNTED]
+    assert [call.code for call in reply.calls] == [None, "1"]
+
+
+PLAIN = {"name": CODE_TOOL, "arguments": '{"code": "1 + 1"}'}
+HALVES = [{"name": CODE_TOOL, "arguments": '{"code": "1 '}, {"arguments": '+ 1"}'}]
+
+
+@pytest.mark.parametrize(
+    ("events", "codes"),
+    [
+        pytest.param([call_chunk({"function": PLAIN})], ["1 + 1"], id="whole, without number and id"),
+        pytest.param([call_chunk({"function": half}) for half in HALVES], ["1 + 1"], id="halves without number and id"),
+        pytest.param(
+            [call_chunk({"id": "a", "function": half}) for half in HALVES], ["1 + 1"], id="halves with an id only"
+        ),
+        pytest.param(
+            [call_chunk({"index": 0, "id": f"{at}", "function": half}) for at, half in enumerate(HALVES)],
+            ["1 + 1"],
+            id="a new id with every piece",
+        ),
+        pytest.param(
+            [call_chunk({"index": 0, "id": "a", "function": {**half, "name": CODE_TOOL}}) for half in HALVES],
+            ["1 + 1"],
+            id="the name with every piece",
+        ),
+        pytest.param(
+            [call_chunk({"index": 0, "id": "", "function": half}) for half in HALVES], ["1 + 1"], id="empty ids"
+        ),
+        pytest.param(
+            [call_chunk({"index": 0, "id": name, "function": PLAIN}) for name in "ab"],
+            ["1 + 1", "1 + 1"],
+            id="two calls, both number 0",
+        ),
+        pytest.param(
+            [call_chunk({"function": PLAIN}, {"function": PLAIN})], ["1 + 1", "1 + 1"], id="two at once, bare"
+        ),
+        pytest.param(
+            [
+                call_chunk(*({"index": at, "id": f"{at}", "function": HALVES[0]} for at in (0, 1))),
+                call_chunk(*({"index": at, "function": HALVES[1]} for at in (1, 0))),
+            ],
+            ["1 + 1", "1 + 1"],
+            id="two interleaved",
+        ),
+        pytest.param(
+            [call_chunk({"index": None, "id": None, "type": None, "function": {**PLAIN, "arguments": {"code": "1 + 1"}}})],
+            ["1 + 1"],
+            id="arguments as an object",
+        ),
+        pytest.param(
+            [call_chunk({"index": 0, "function": {"arguments": '{"code": '}}), call_chunk({"index": 0, "function": {"name": CODE_TOOL, "arguments": '"1 + 1"}'}})],
+            ["1 + 1"],
+            id="the name comes late",
+        ),
+        pytest.param([call_chunk({"index": 0, "function": {**PLAIN, "arguments": "1 + 1"}})], ["1 + 1"], id="no JSON"),
+        pytest.param(
+            [call_chunk({"index": 0, "function": {**PLAIN, "arguments": '"1 + 1"'}})], ["1 + 1"], id="a JSON string"
+        ),
+        pytest.param(
+            [call_chunk({"index": 0, "function": {**PLAIN, "arguments": None}})], [""], id="no arguments at all"
+        ),
+    ],
+)  # fmt: skip
+async def test_calls_of_every_make(events, codes):
+    told, reply = await asked(Chunks([*events, finish_chunk("tool_calls")]))
+    assert [call.code for call in reply.calls] == codes
+    assert code_in(told) == codes[0]
+
+
+async def test_code_cut_short_is_kept_as_far_as_it_goes():
+    call = {"index": 0, "function": {"name": CODE_TOOL, "arguments": '{"code": "for x in '}}
+    events, reply = await asked(Chunks([call_chunk(call), finish_chunk("length")]))
+    assert reply.finish == "length"
+    assert code_in(events) == reply.calls[0].code == "for x in "
+
+
+# Functions
+
+
+async def test_functions_are_told_live_where_no_code_is_offered():
+    arguments = '{"city": "Haifa"}'
+    events, reply = await asked(
+        Says("Wait.") + Calls("weather", arguments) + Calls("weather", "{}"), FUNCTIONS_ONLY
+    )
+    first, second = reply.calls
+    assert events == [
+        TextDelta("Wait."),
+        CallDelta(first.id, "weather", ""),
+        CallDelta(first.id, "weather", '{"city":'),
+        CallDelta(first.id, "weather", ' "Haifa"'),
+        CallDelta(first.id, "weather", "}"),
+        CallDelta(second.id, "weather", ""),
+        CallDelta(second.id, "weather", "{}"),
+        COUNTED,
+    ]
+    assert [call.arguments for call in reply.calls] == [arguments, "{}"]
+    assert first.code is None
+
+
+async def test_an_interpreter_that_was_not_offered_is_a_function_like_any():
+    events, reply = await asked(Runs("1"), FUNCTIONS_ONLY)
+    assert reply.calls[0].code is None
+    assert not code_in(events)
+
+
+async def test_functions_are_not_told_live_beside_an_interpreter():
+    events, reply = await asked(Says("Wait.") + Calls("weather", {}))
+    assert events == [TextDelta("Wait."), COUNTED]
+    assert reply.calls[0].name == "weather"
+
+
+# Counting
+
+
+async def test_what_is_not_counted_is_estimated():
+    _, reply = await asked(Says("12345678", usage=None), ModelRequest("m", ({"role": "user", "content": "1234"},)))
+    assert reply.usage == Usage(prompt_tokens=1, completion_tokens=2, total_tokens=3)
+
+
+async def test_pictures_are_not_counted_as_letters():
+    content = [{"type": "text", "text": "1234"}, {"type": "image_url", "image_url": {"url": "data:," + "x" * 1000}}]
+    _, reply = await asked(Says("1234", usage=None), ModelRequest("m", ({"role": "user", "content": content},)))
+    assert reply.usage.prompt_tokens == 1
+
+
+async def test_a_count_that_grows_is_the_last_one():
+    running = {**text_chunk("Yes"), "usage": {"prompt_tokens": 10, "completion_tokens": 1}}
+    last = {**finish_chunk(), "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": None}}
+    _, reply = await asked(Chunks([running, last], done=False))
+    assert reply.usage == COUNTED.usage
+
+
+# The question
+
+
+async def test_the_request_is_sent_as_it_is_and_nothing_more():
+    request = ModelRequest(
+        "qwen3:8b",
+        ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "שלום"}),
+        tools=(INTERPRETER,),
+        tool_choice={"type": "function", "function": {"name": CODE_TOOL}},
+        temperature=0.2,
+        response_format={"type": "json_object"},
+    )
+    with Upstream([Says("Hi.")]) as upstream:
+        endpoint = Endpoint(upstream.url)
+        async with endpoint.connect() as client:
+            await ChatModel(endpoint, client).reply(request, ignore)
+    assert upstream.requests[0].body == {
+        "model": "qwen3:8b",
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "שלום"}],
+        "tools": [INTERPRETER],
+        "tool_choice": {"type": "function", "function": {"name": CODE_TOOL}},
+        "temperature": 0.2,
+        "response_format": {"type": "json_object"},
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+async def ignore(event: Event) -> None:
+    del event
