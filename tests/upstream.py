@@ -167,12 +167,18 @@ class Upstream:
     ) -> None:
         self.requests: list[Asked] = []
         self.left = threading.Event()
-        script = iter(() if callable(answers) else list(answers))
-        self._answer = answers if callable(answers) else lambda body: next(script, _TOO_MANY)
+        self.will(answers)
         self._models = [{"id": model, "object": "model"} if isinstance(model, str) else model for model in models]
         self._stopping: anyio.Event
         self._socket = socket.socket()
         self._stack = ExitStack()
+
+    def will(self, answers: Iterable[Answer] | Callable[[Body], Answer]) -> None:
+        """Answer so from now on, and forget what was asked before."""
+        script = iter(() if callable(answers) else list(answers))
+        self._answer = answers if callable(answers) else lambda body: next(script, _TOO_MANY)
+        self.requests.clear()
+        self.left.clear()
 
     @property
     def port(self) -> int:

@@ -6,10 +6,10 @@ and nothing that has been streamed is sent again when it is whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-from typing_extensions import assert_never
+from typing import assert_never
 
 from kernelci.api.dialect import Dialect, downgrade
 from kernelci.engine.events import (
@@ -48,20 +48,13 @@ class _Text:
 
 
 @dataclass(slots=True)
-class _Printed:
-    """What a cell has shown so far: the number of its outputs, and whether any is what it printed."""
-
-    outputs: int = 0
-    streamed: bool = False
-
-
-@dataclass(slots=True)
 class Stream:
     """The events of one run's stream. Records go in in their order, and each once."""
 
     dialect: Dialect
     _text: _Text = field(default_factory=_Text)
-    _calls: dict[str, _Printed] = field(default_factory=dict[str, _Printed])
+    _printed: dict[str, bool] = field(default_factory=dict[str, bool])
+    """The calls that have been opened; whether their cell's printing has been streamed."""
 
     def events(self, recorded: Recorded) -> Iterator[WireEvent]:
         """The events of one record: none, one or a few."""
@@ -89,9 +82,7 @@ class Stream:
                 yield from self._text_deltas(event, recorded)
             case CodeDelta() | CallDelta() | OutputDelta() | Output():
                 yield from self._call_deltas(event, recorded)
-            case (
-                TurnOpened() | TextDone() | CodeDone() | OutputsSubmitted() | FileProduced() | UsageCounted()
-            ):
+            case TurnOpened() | TextDone() | CodeDone() | OutputsSubmitted() | FileProduced() | UsageCounted():
                 return
             case _:
                 assert_never(event)
@@ -124,19 +115,76 @@ class Stream:
         self, event: CodeDelta | CallDelta | OutputDelta | Output, recorded: Recorded
     ) -> Iterator[WireEvent]:
         """A call's deltas; before the first, the one that opens it."""
-        is_code = not isinstance(event, CallDelta)
-        kind = "code_interpreter" if is_code else "function"
+        kind = "function" if isinstance(event, CallDelta) else "code_interpreter"
         call: JsonObject = {"index": recorded.index, "type": kind}
-        if event.call_id not in self._calls:
-            self._calls[event.call_id] = _Printed()
-            name = "" if is_code else event.name
-            opening = {"input": "", "outputs": []} if is_code else {"name": name, "arguments": "", "output": None}
-            yield _step_delta(recorded, {**call, "id": event.call_id, kind: opening})
+        if event.call_id not in self._printed:
+            self._printed[event.call_id] = False
+            opening = {**call, "id": event.call_id, kind: _opening(event)}
+            yield _step_delta(recorded, opening)
+        for change in self._changes(event, recorded):
+            yield _step_delta(recorded, {**call, kind: change})
+
+    def _changes(
+        self, event: CodeDelta | CallDelta | OutputDelta | Output, recorded: Recorded
+    ) -> Iterator[JsonObject]:
+        """What is new in a call."""
         match event:
             case CodeDelta(_, text):
-                yield _step_delta(recorded, {**call, kind: {"input": text}})
+                yield {"input": text}
             case CallDelta(_, _, arguments):
-                yield _step_delta(recorded, {**call, kind: {"arguments": arguments}})
-            case OutputDelta(_, _, text):
-                printed = self._calls[event.call_id]
-                ...
+                yield {"arguments": arguments}
+            case OutputDelta(call_id, _, text):
+                self._printed[call_id] = True
+                yield {"outputs": [{"index": recorded.output_index, "type": "logs", "logs": text}]}
+            case Output(call_id):
+                printed = self._printed[call_id]
+                index = recorded.output_index
+                for at, output in enumerate(_unseen(event) if printed else event.outputs):
+                    # What follows the printed text directly is more of the same logs.
+                    index += at > 0 or (printed and isinstance(output, Image))
+                    yield {"outputs": [{"index": index, **output.model_dump(mode="json")}]}
+
+
+def whole(dialect: Dialect, subject: Object) -> JsonObject:
+    """An object in full, as the client knows it."""
+    return downgrade(dialect, subject.wire())
+
+
+def _opening(event: CodeDelta | CallDelta | OutputDelta | Output) -> JsonObject:
+    """A call before anything is in it."""
+    if isinstance(event, CallDelta):
+        return {"name": event.name, "arguments": "", "output": None}
+    return {"input": "", "outputs": []}
+
+
+def _unseen(event: Output) -> Iterator[CodeOutput]:
+    """What of a cell's outputs is not text that it printed, which has been streamed: results, errors, pictures."""
+    printed = deque(text for each in event.notebook if (text := str(each.get("text", ""))))
+    for output in event.outputs:
+        if isinstance(output, Image):
+            yield output
+            continue
+        rest, unseen = output.logs, ""
+        while printed and printed[0] in rest:
+            before, _, rest = rest.partition(printed.popleft())
+            unseen += before
+        unseen += rest
+        if unseen.strip():
+            yield Logs(logs=unseen)
+
+
+def _subject(recorded: Recorded) -> Object:
+    if recorded.object is None:
+        raise AssertionError(f"{type(recorded.event).__name__} was recorded without its object")
+    return recorded.object
+
+
+def _message_delta(recorded: Recorded, part: JsonObject) -> WireEvent:
+    data = {"id": _subject(recorded).id, "object": "thread.message.delta", "delta": {"content": [part]}}
+    return "thread.message.delta", data
+
+
+def _step_delta(recorded: Recorded, call: JsonObject) -> WireEvent:
+    details = {"type": "tool_calls", "tool_calls": [call]}
+    data = {"id": _subject(recorded).id, "object": "thread.run.step.delta", "delta": {"step_details": details}}
+    return "thread.run.step.delta", data

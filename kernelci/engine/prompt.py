@@ -25,6 +25,7 @@ from kernelci.protocol.objects import (
     File,
     Logs,
     Message,
+    MessageCreation,
     Run,
     RunStep,
     ToolCalls,
@@ -154,7 +155,16 @@ def _last(conversation: Sequence[Message | RunStep], run: Run) -> Sequence[Messa
     if run.truncation_strategy.type != "last_messages" or count is None:
         return conversation
     spoken = [at for at, item in enumerate(conversation) if isinstance(item, Message) and item.run_id != run.id]
-    return conversation[spoken[-count] :] if len(spoken) > count else conversation
+    if len(spoken) <= count:
+        return conversation
+    first = spoken[-count]
+    # A reply is told by its step, which stands just before its message.
+    return conversation[first - 1 if first and _writes(conversation[first - 1], conversation[first]) else first :]
+
+
+def _writes(step: Message | RunStep, message: Message | RunStep) -> bool:
+    details = step.step_details if isinstance(step, RunStep) else None
+    return isinstance(details, MessageCreation) and details.message_creation.message_id == message.id
 
 
 def _spoken(conversation: Iterable[Message | RunStep], pictures: Mapping[str, str]) -> list[JsonObject]:

@@ -1,17 +1,18 @@
-"""The notebooks on disk: who writes them when, and how a file is replaced so that no reader sees half of one.
+"""The notebooks on disk: when each is written, and how a file is replaced so that no reader sees half of one.
 
-A thread's changes are gathered while its notebook is being written, and go into the next writing together. A
-notebook that is touched for the first time, or whose writing failed, is read from the store as a whole; from
-then on only what is new becomes JSON.
+What happens to a thread while its notebook is being written goes into the next writing, all of it together. A
+notebook that is touched for the first time, or whose writing failed, is made from the store as a whole; after
+that only what is new becomes JSON (notebook.py).
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,6 @@ from typing import Self
 
 import anyio
 from anyio import to_thread
-from anyio.abc import TaskGroup
 
 from kernelci.errors import NotFound
 from kernelci.protocol.objects import Cell, Message
@@ -28,27 +28,26 @@ from kernelci.transcripts.notebook import assembled, merged
 logger = logging.getLogger(__name__)
 
 Load = Callable[[str], Awaitable[Sequence[Message | Cell]]]
-"""All messages and cells of a thread as they are stored, oldest first; raises NotFound if it is gone."""
+"""A thread's messages and cells as they are stored, oldest first; raises NotFound if there is no such thread."""
 
 KEPT = 64
 """Notebooks whose fragments stay in memory: those used last."""
 
-_DRAFT = ".draft-"
+DRAFT = ".draft-"
+_THREAD_ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class _Notebook:
-    """One thread's notebook: what is written of it, and what is not yet."""
+    """What is known of one thread's notebook, and what is still to be done for it."""
 
     def __init__(self) -> None:
-        self.fragments: dict[str, bytes] | None = None  # None: to be read from the store
+        self.fragments: dict[str, bytes] | None = None  # None: to be made from the store
         self.waiting: list[Message | Cell] = []
-        self.asked = 0  # for how many writings
-        self.answered = 0  # of these, whether they succeeded or not
+        self.asked = 0  # writings that were asked for
+        self.answered = 0  # those of them that are over, well or not
+        self.over = anyio.Event()
+        self.busy = False
         self.one_at_a_time = anyio.Lock()
-
-    @property
-    def busy(self) -> bool:
-        return self.answered < self.asked
 
 
 class NotebookWriter:
@@ -58,11 +57,10 @@ class NotebookWriter:
         self._folder = folder
         self._load = load
         self._notebooks: OrderedDict[str, _Notebook] = OrderedDict()
-        self._writings: TaskGroup = anyio.create_task_group()
 
     async def __aenter__(self) -> Self:
         await to_thread.run_sync(_prepare, self._folder)
-        await self._writings.__aenter__()
+        self._writings = await anyio.create_task_group().__aenter__()
         return self
 
     async def __aexit__(
@@ -71,32 +69,108 @@ class NotebookWriter:
         return await self._writings.__aexit__(kind, error, traceback)
 
     def path(self, thread_id: str) -> Path:
-        """Where the thread's notebook is, or will be."""
+        """Where the thread's notebook is, once it is settled; raises NotFound for what is no id."""
+        if not _THREAD_ID.fullmatch(thread_id):
+            raise NotFound(f"No thread found with id '{thread_id}'.")
         return self._folder / f"{thread_id}.ipynb"
 
     def put(self, thread_id: str, *items: Message | Cell) -> None:
-        notebook = self._touch(thread_id)
-        notebook.waiting.extend(items)
-        self._ask(thread_id, notebook)
+        self._ask(thread_id, items)
 
     async def settled(self, thread_id: str) -> None:
-        notebook = self._touch(thread_id)
-        if notebook.fragments is None or not await to_thread.run_sync(self.path(thread_id).exists):
-            self._ask(thread_id, notebook)
+        notebook = self._ask(thread_id, ())
         asked = notebook.asked
         while notebook.answered < asked:
-            async with notebook.one_at_a_time:  # held while there is something to write
-                pass
+            await notebook.over.wait()
 
     async def drop(self, thread_id: str) -> None:
         notebook = self._touch(thread_id)
         async with notebook.one_at_a_time:
+            notebook.waiting.clear()
             notebook.fragments = None
             await to_thread.run_sync(partial(self.path(thread_id).unlink, missing_ok=True))
 
     def _touch(self, thread_id: str) -> _Notebook:
         notebook = self._notebooks.setdefault(thread_id, _Notebook())
         self._notebooks.move_to_end(thread_id)
-        for idle in [key for key, each in self._notebooks.items() if not each.busy][: len(self._notebooks) - KEPT]:
-            if idle != thread_id: del self._notebooks[idle]
+        if (surplus := len(self._notebooks) - KEPT) > 0:
+            idle = [id for id, each in self._notebooks.items() if not each.busy and each is not notebook]
+            for id in idle[:surplus]:
+                del self._notebooks[id]
         return notebook
+
+    def _ask(self, thread_id: str, items: Iterable[Message | Cell]) -> _Notebook:
+        notebook = self._touch(thread_id)
+        notebook.waiting.extend(items)
+        notebook.asked += 1
+        if not notebook.busy:
+            notebook.busy = True
+            self._writings.start_soon(self._write, thread_id, notebook)
+        return notebook
+
+    async def _write(self, thread_id: str, notebook: _Notebook) -> None:
+        while notebook.answered < notebook.asked:
+            asked = notebook.asked
+            async with notebook.one_at_a_time:
+                await self._try(thread_id, notebook)
+            notebook.answered = asked
+            notebook.over.set()
+            notebook.over = anyio.Event()
+        notebook.busy = False
+
+    async def _try(self, thread_id: str, notebook: _Notebook) -> None:
+        """Bring the file up to date. Whatever goes wrong, the next try begins from the store."""
+        known, notebook.fragments = notebook.fragments, None
+        try:
+            if known is None:
+                notebook.waiting.clear()  # the store has them already
+                loaded = await self._load(thread_id)
+                items, notebook.waiting = [*loaded, *notebook.waiting], []
+            else:
+                items, notebook.waiting = notebook.waiting, []
+            notebook.fragments = await to_thread.run_sync(_save, self.path(thread_id), thread_id, known, items)
+        except NotFound:
+            notebook.waiting.clear()  # the thread was deleted
+        except Exception as error:  # a notebook can be made again; nothing else should fail for it
+            logger.warning(
+                "The notebook of %s could not be written (%s). It will be, with the thread's next message.",
+                thread_id,
+                error if isinstance(error, OSError) else type(error).__name__,
+                extra={"action": "notebook_not_written"},
+            )
+            logger.debug("The reason in full", exc_info=error, extra={"action": "notebook_not_written"})
+
+
+def _save(
+    path: Path, thread_id: str, known: Mapping[str, bytes] | None, items: Sequence[Message | Cell]
+) -> dict[str, bytes]:
+    """Write the notebook, unless it stands as it is known to be; gives the fragments it is made of."""
+    fragments = merged(known or {}, items)
+    if known is None or items or not path.exists():
+        _replace(path, assembled(thread_id, fragments))
+    return fragments
+
+
+def _replace(path: Path, pieces: Iterable[bytes]) -> None:
+    """Give the file this content for good: a reader, or a crash, finds the old one or the new one."""
+    draft = path.with_name(DRAFT + secrets.token_hex(8))
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _prepare(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for leftover in folder.glob(DRAFT + "*"):
+        leftover.unlink()

@@ -204,6 +204,9 @@ async def test_only_the_last_messages_where_the_run_says_so() -> None:
     run = a_run(truncation_strategy=TruncationStrategy(type="last_messages", last_messages=1))
     prompt = await prompt_of(run, said("msg_1", "user", "one"), said("msg_2", "user", "two"))
     assert [message["content"] for message in prompt.messages] == ["two"]
+    reply = (step("run_1", 0, wrote("msg_2")), said("msg_2", "assistant", "one!", "run_1"))
+    prompt = await prompt_of(run, said("msg_1", "user", "one"), *reply)
+    assert [message["content"] for message in prompt.messages] == ["one!"]
 
 
 async def test_a_tool_is_forced_on_the_first_turn_only() -> None:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from kernelci.engine.events import Call, CallDelta, CodeDelta, Event, TextDelta, TextDone, UsageCounted
 from kernelci.engine.ports import CODE_TOOL, ModelRequest, Reply
-from kernelci.models.chat import ChatModel
-from kernelci.models.endpoint import Endpoint
 from kernelci.protocol.objects import Usage
+from tests.models.requests import FUNCTIONS_ONLY, INTERPRETER
 from tests.upstream import (
-    Answer,
     Calls,
     Chunks,
     Runs,
     Says,
-    Upstream,
     call_chunk,
     finish_chunk,
     text_chunk,
@@ -25,25 +20,6 @@ from tests.upstream import (
 )
 
 COUNTED = UsageCounted(Usage(prompt_tokens=10, completion_tokens=5, total_tokens=15))
-
-INTERPRETER = {"type": "function", "function": {"name": CODE_TOOL}}
-WEATHER = {"type": "function", "function": {"name": "weather"}}
-
-WITH_CODE = ModelRequest("gpt-4o", ({"role": "user", "content": "Why?"},), tools=(INTERPRETER, WEATHER))
-FUNCTIONS_ONLY = replace(WITH_CODE, tools=(WEATHER,))
-
-
-async def asked(answer: Answer, request: ModelRequest = WITH_CODE) -> tuple[list[Event], Reply]:
-    """The events and the reply that come of one answer of the endpoint."""
-    events: list[Event] = []
-
-    async def emit(event: Event) -> None:
-        events.append(event)
-
-    with Upstream([answer]) as upstream:
-        endpoint = Endpoint(upstream.url)
-        async with endpoint.connect() as client:
-            return events, await ChatModel(endpoint, client).reply(request, emit)
 
 
 def code_in(events: list[Event]) -> str:
@@ -53,13 +29,13 @@ def code_in(events: list[Event]) -> str:
 # Text
 
 
-async def test_text_is_told_as_it_comes():
+async def test_text_is_told_as_it_comes(asked):
     events, reply = await asked(Says("Because it is."))
     assert events == [TextDelta("Because "), TextDelta("it "), TextDelta("is."), COUNTED, TextDone()]
     assert reply == Reply("Because it is.", usage=COUNTED.usage)
 
 
-async def test_leading_white_space_waits_for_a_letter():
+async def test_leading_white_space_waits_for_a_letter(asked):
     events, reply = await asked(
         Chunks([text_chunk("\n"), text_chunk(""), text_chunk(" \n"), text_chunk("x"), finish_chunk()])
     )
@@ -67,19 +43,19 @@ async def test_leading_white_space_waits_for_a_letter():
     assert reply.text == "\n \nx"
 
 
-async def test_a_reply_of_white_space_says_nothing():
+async def test_a_reply_of_white_space_says_nothing(asked):
     events, reply = await asked(Chunks([text_chunk("\n\n"), finish_chunk(), usage_chunk(10, 5)]))
     assert events == [COUNTED]
     assert reply.text == ""
 
 
-async def test_a_refusal_is_text():
+async def test_a_refusal_is_text(asked):
     refused = {"choices": [{"index": 0, "delta": {"content": None, "refusal": "I must not."}}]}
     events, _ = await asked(Chunks([refused, finish_chunk(), usage_chunk(10, 5)]))
     assert events == [TextDelta("I must not."), COUNTED, TextDone()]
 
 
-async def test_a_character_split_between_two_chunks_comes_whole():
+async def test_a_character_split_between_two_chunks_comes_whole(asked):
     halves = [
         r'{"choices":[{"index":0,"delta":{"content":"\ud83d"}}]}',
         r'{"choices":[{"index":0,"delta":{"content":"\ude00!"}}]}',
@@ -93,12 +69,12 @@ async def test_a_character_split_between_two_chunks_comes_whole():
     ("said", "finish"),
     [("stop", "stop"), ("length", "length"), ("content_filter", "content_filter"), ("eos", "stop")],
 )
-async def test_why_the_reply_ended(said, finish):
+async def test_why_the_reply_ended(asked, said, finish):
     _, reply = await asked(Says("Once upon a", finish=said))
     assert reply.finish == finish
 
 
-async def test_what_is_not_the_first_choice_or_not_known_is_passed_over():
+async def test_what_is_not_the_first_choice_or_not_known_is_passed_over(asked):
     other = {"choices": [{"index": 1, "delta": {"content": "no"}}], "x": 1}
     thought = {"choices": [{"index": 0, "delta": {"role": "assistant", "reasoning_content": "hm"}}], "usage": None}
     nothing = [{"choices": []}, {"choices": None}, {"choices": [{"index": 0, "delta": None}]}]
@@ -111,7 +87,7 @@ async def test_what_is_not_the_first_choice_or_not_known_is_passed_over():
 # Code
 
 
-async def test_code_is_told_as_it_is_written():
+async def test_code_is_told_as_it_is_written(asked):
     pieces = ['{"co', 'de": "x = ', "1\\", 'nx"', "}"]
     first = {"index": 0, "id": "theirs", "type": "function", "function": {"name": CODE_TOOL, "arguments": ""}}
     rest = [call_chunk({"index": 0, "function": {"arguments": piece}}) for piece in pieces]
@@ -123,7 +99,7 @@ async def test_code_is_told_as_it_is_written():
     assert call.id != "theirs"
 
 
-async def test_text_before_code_is_not_declared_done():
+async def test_text_before_code_is_not_declared_done(asked):
     events, reply = await asked(Says("Let me see.\n") + Runs("1/0"))
     assert events == [
         *(TextDelta(word) for word in ("Let ", "me ", "see.\n")),
@@ -133,19 +109,19 @@ async def test_text_before_code_is_not_declared_done():
     assert reply.text == "Let me see.\n"
 
 
-async def test_white_space_before_code_opens_no_message():
+async def test_white_space_before_code_opens_no_message(asked):
     events, reply = await asked(Says("\n\n") + Runs("1/0"))
     assert events == [CodeDelta(reply.calls[0].id, "1/0"), COUNTED]
 
 
-async def test_text_after_a_call_is_dropped():
+async def test_text_after_a_call_is_dropped(asked):
     call = {"index": 0, "function": {"name": CODE_TOOL, "arguments": '{"code": "1"}'}}
     events, reply = await asked(Chunks([call_chunk(call), text_chunk("Done."), finish_chunk(), usage_chunk(10, 5)]))
     assert events == [CodeDelta(reply.calls[0].id, "1"), COUNTED]
     assert reply.text == ""
 
 
-async def test_only_the_first_of_two_calls_is_told_live():
+async def test_only_the_first_of_two_calls_is_told_live(asked):
     events, reply = await asked(Runs("a = 1") + Runs("a"))
     first, second = reply.calls
     assert (first.code, second.code) == ("a = 1", "a")
@@ -153,79 +129,69 @@ async def test_only_the_first_of_two_calls_is_told_live():
     assert first.id != second.id
 
 
-async def test_code_after_a_function_is_not_told_live():
+async def test_code_after_a_function_is_not_told_live(asked):
     events, reply = await asked(Calls("weather", {"city": "חיפה"}) + Runs("1"))
     assert events == [COUNTED]
     assert [call.code for call in reply.calls] == [None, "1"]
 
 
-PLAIN = {"name": CODE_TOOL, "arguments": '{"code": "1 + 1"}'}
-HALVES = [{"name": CODE_TOOL, "arguments": '{"code": "1 '}, {"arguments": '+ 1"}'}]
+def piece(arguments=None, name=None, **more):
+    return {**more, "function": {"name": name, "arguments": arguments}}
+
+
+WHOLE = {"arguments": '{"code": "1 + 1"}', "name": CODE_TOOL}
+BEGUN = {"arguments": '{"code": "1 ', "name": CODE_TOOL}
+ENDED = {"arguments": '+ 1"}'}
 
 
 @pytest.mark.parametrize(
-    ("events", "codes"),
+    "chunks",
     [
-        pytest.param([call_chunk({"function": PLAIN})], ["1 + 1"], id="whole, without number and id"),
-        pytest.param([call_chunk({"function": half}) for half in HALVES], ["1 + 1"], id="halves without number and id"),
-        pytest.param(
-            [call_chunk({"id": "a", "function": half}) for half in HALVES], ["1 + 1"], id="halves with an id only"
-        ),
-        pytest.param(
-            [call_chunk({"index": 0, "id": f"{at}", "function": half}) for at, half in enumerate(HALVES)],
-            ["1 + 1"],
-            id="a new id with every piece",
-        ),
-        pytest.param(
-            [call_chunk({"index": 0, "id": "a", "function": {**half, "name": CODE_TOOL}}) for half in HALVES],
-            ["1 + 1"],
-            id="the name with every piece",
-        ),
-        pytest.param(
-            [call_chunk({"index": 0, "id": "", "function": half}) for half in HALVES], ["1 + 1"], id="empty ids"
-        ),
-        pytest.param(
-            [call_chunk({"index": 0, "id": name, "function": PLAIN}) for name in "ab"],
-            ["1 + 1", "1 + 1"],
-            id="two calls, both number 0",
-        ),
-        pytest.param(
-            [call_chunk({"function": PLAIN}, {"function": PLAIN})], ["1 + 1", "1 + 1"], id="two at once, bare"
-        ),
+        pytest.param([[piece(**WHOLE)]], id="whole, without number and id"),
+        pytest.param([[piece(**BEGUN)], [piece(**ENDED)]], id="in pieces without number and id"),
+        pytest.param([[piece(**BEGUN, id="a")], [piece(**ENDED, id="a")]], id="in pieces with an id only"),
+        pytest.param([[piece(**BEGUN, index=0, id="a")], [piece(**ENDED, index=0, id="b")]], id="an id a piece"),
+        pytest.param([[piece(**BEGUN, index=0, id="")], [piece(**ENDED, index=0, id="")]], id="empty ids"),
+        pytest.param([[piece(**BEGUN, index=0)], [piece(**ENDED, index=0, name=CODE_TOOL)]], id="a name a piece"),
+        pytest.param([[piece('{"code": ', index=0)], [piece('"1 + 1"}', CODE_TOOL, index=0)]], id="a late name"),
+        pytest.param([[piece({"code": "1 + 1"}, CODE_TOOL, index=0)]], id="arguments as an object"),
+        pytest.param([[piece("1 + 1", CODE_TOOL, index=0)]], id="arguments that are no JSON"),
+        pytest.param([[piece('"1 + 1"', CODE_TOOL, index=0)]], id="arguments that are a JSON string"),
+    ],
+)
+async def test_a_call_of_any_make(asked, chunks):
+    events, reply = await asked(Chunks([*(call_chunk(*pieces) for pieces in chunks), finish_chunk("tool_calls")]))
+    assert [call.code for call in reply.calls] == ["1 + 1"]
+    assert code_in(events) == "1 + 1"
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param([[piece(**WHOLE), piece(**WHOLE)]], id="at once, without number and id"),
+        pytest.param([[piece(**WHOLE, id="a"), piece(**WHOLE, id="b")]], id="at once, with ids only"),
+        pytest.param([[piece(**WHOLE, index=0, id="a")], [piece(**WHOLE, index=0, id="b")]], id="both number 0"),
         pytest.param(
             [
-                call_chunk(*({"index": at, "id": f"{at}", "function": HALVES[0]} for at in (0, 1))),
-                call_chunk(*({"index": at, "function": HALVES[1]} for at in (1, 0))),
+                [piece(**BEGUN, index=0, id="a"), piece(**BEGUN, index=1, id="b")],
+                [piece(**ENDED, index=1), piece(**ENDED, index=0)],
             ],
-            ["1 + 1", "1 + 1"],
-            id="two interleaved",
-        ),
-        pytest.param(
-            [call_chunk({"index": None, "id": None, "type": None, "function": {**PLAIN, "arguments": {"code": "1 + 1"}}})],
-            ["1 + 1"],
-            id="arguments as an object",
-        ),
-        pytest.param(
-            [call_chunk({"index": 0, "function": {"arguments": '{"code": '}}), call_chunk({"index": 0, "function": {"name": CODE_TOOL, "arguments": '"1 + 1"}'}})],
-            ["1 + 1"],
-            id="the name comes late",
-        ),
-        pytest.param([call_chunk({"index": 0, "function": {**PLAIN, "arguments": "1 + 1"}})], ["1 + 1"], id="no JSON"),
-        pytest.param(
-            [call_chunk({"index": 0, "function": {**PLAIN, "arguments": '"1 + 1"'}})], ["1 + 1"], id="a JSON string"
-        ),
-        pytest.param(
-            [call_chunk({"index": 0, "function": {**PLAIN, "arguments": None}})], [""], id="no arguments at all"
+            id="interleaved",
         ),
     ],
-)  # fmt: skip
-async def test_calls_of_every_make(events, codes):
-    told, reply = await asked(Chunks([*events, finish_chunk("tool_calls")]))
-    assert [call.code for call in reply.calls] == codes
-    assert code_in(told) == codes[0]
+)
+async def test_two_calls_of_any_make(asked, chunks):
+    events, reply = await asked(Chunks([*(call_chunk(*pieces) for pieces in chunks), finish_chunk("tool_calls")]))
+    assert [call.code for call in reply.calls] == ["1 + 1", "1 + 1"]
+    assert code_in(events) == "1 + 1"
 
 
-async def test_code_cut_short_is_kept_as_far_as_it_goes():
+async def test_a_call_without_arguments_runs_nothing(asked):
+    _, reply = await asked(Chunks([call_chunk(piece(None, CODE_TOOL, index=0)), finish_chunk()]))
+    assert reply.calls[0].code == ""
+
+
+async def test_code_cut_short_is_kept_as_far_as_it_goes(asked):
     call = {"index": 0, "function": {"name": CODE_TOOL, "arguments": '{"code": "for x in '}}
     events, reply = await asked(Chunks([call_chunk(call), finish_chunk("length")]))
     assert reply.finish == "length"
@@ -235,7 +201,7 @@ async def test_code_cut_short_is_kept_as_far_as_it_goes():
 # Functions
 
 
-async def test_functions_are_told_live_where_no_code_is_offered():
+async def test_functions_are_told_live_where_no_code_is_offered(asked):
     arguments = '{"city": "Haifa"}'
     events, reply = await asked(
         Says("Wait.") + Calls("weather", arguments) + Calls("weather", "{}"), FUNCTIONS_ONLY
@@ -255,13 +221,13 @@ async def test_functions_are_told_live_where_no_code_is_offered():
     assert first.code is None
 
 
-async def test_an_interpreter_that_was_not_offered_is_a_function_like_any():
+async def test_an_interpreter_that_was_not_offered_is_a_function_like_any(asked):
     events, reply = await asked(Runs("1"), FUNCTIONS_ONLY)
     assert reply.calls[0].code is None
     assert not code_in(events)
 
 
-async def test_functions_are_not_told_live_beside_an_interpreter():
+async def test_functions_are_not_told_live_beside_an_interpreter(asked):
     events, reply = await asked(Says("Wait.") + Calls("weather", {}))
     assert events == [TextDelta("Wait."), COUNTED]
     assert reply.calls[0].name == "weather"
@@ -270,18 +236,18 @@ async def test_functions_are_not_told_live_beside_an_interpreter():
 # Counting
 
 
-async def test_what_is_not_counted_is_estimated():
+async def test_what_is_not_counted_is_estimated(asked):
     _, reply = await asked(Says("12345678", usage=None), ModelRequest("m", ({"role": "user", "content": "1234"},)))
     assert reply.usage == Usage(prompt_tokens=1, completion_tokens=2, total_tokens=3)
 
 
-async def test_pictures_are_not_counted_as_letters():
+async def test_pictures_are_not_counted_as_letters(asked):
     content = [{"type": "text", "text": "1234"}, {"type": "image_url", "image_url": {"url": "data:," + "x" * 1000}}]
     _, reply = await asked(Says("1234", usage=None), ModelRequest("m", ({"role": "user", "content": content},)))
     assert reply.usage.prompt_tokens == 1
 
 
-async def test_a_count_that_grows_is_the_last_one():
+async def test_a_count_that_grows_is_the_last_one(asked):
     running = {**text_chunk("Yes"), "usage": {"prompt_tokens": 10, "completion_tokens": 1}}
     last = {**finish_chunk(), "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": None}}
     _, reply = await asked(Chunks([running, last], done=False))
@@ -291,7 +257,7 @@ async def test_a_count_that_grows_is_the_last_one():
 # The question
 
 
-async def test_the_request_is_sent_as_it_is_and_nothing_more():
+async def test_the_request_is_sent_as_it_is_and_nothing_more(asked, upstream):
     request = ModelRequest(
         "qwen3:8b",
         ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "שלום"}),
@@ -300,10 +266,7 @@ async def test_the_request_is_sent_as_it_is_and_nothing_more():
         temperature=0.2,
         response_format={"type": "json_object"},
     )
-    with Upstream([Says("Hi.")]) as upstream:
-        endpoint = Endpoint(upstream.url)
-        async with endpoint.connect() as client:
-            await ChatModel(endpoint, client).reply(request, ignore)
+    await asked(Says("Hi."), request)
     assert upstream.requests[0].body == {
         "model": "qwen3:8b",
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "שלום"}],
@@ -314,7 +277,3 @@ async def test_the_request_is_sent_as_it_is_and_nothing_more():
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-
-
-async def ignore(event: Event) -> None:
-    del event

@@ -1,0 +1,208 @@
+"""Runs the app: its socket, its address, and a stop that no open stream can hold up. What it serves is app.py's.
+
+The lifespan is entered here and not by uvicorn, which would log what keeps the app from starting where a caller
+wants to be told.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+
+import anyio
+import uvicorn
+from anyio.abc import TaskStatus
+from anyio.from_thread import start_blocking_portal
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kernelci.app import create_app
+from kernelci.engine.ports import Models
+from kernelci.errors import StartupError
+from kernelci.models.catalog import Catalog, choose
+from kernelci.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+GRACE = 2.0
+"""Seconds in which open requests may end by themselves when the server stops; then their clients are hung up on."""
+
+_ABANDONED = 5
+"""Seconds after which a request that goes on without its client is cancelled."""
+
+Told = Callable[[str], None]
+"""Is told a sentence, or an address."""
+
+
+def serve(settings: Settings, *, ready: Told, upstream: Told) -> None:
+    """Serve until SIGINT or SIGTERM. Belongs in the main thread.
+
+    `ready` is told the address as soon as the server answers there; before that, `upstream` is told who will be
+    sent the conversations.
+
+    Raises:
+        StartupError: the server cannot start, and why.
+    """
+    anyio.run(_until_signalled, settings, ready, upstream)
+
+
+@contextmanager
+def running(settings: Settings, models: Models | None = None, *, upstream: Told | None = None) -> Generator[str]:
+    """Serve in a thread of its own while the block lasts; gives the address.
+
+    Without `models` they are chosen by the settings, and `upstream` is told who will be sent the conversations.
+
+    Raises:
+        StartupError: the server cannot start, and why.
+    """
+    with start_blocking_portal() as portal:
+        stop = portal.call(anyio.Event)
+        serving, address = portal.start_task(_in_background, settings, models, upstream, stop)
+        try:
+            yield address
+        finally:
+            portal.call(stop.set)
+            serving.result()
+
+
+async def _until_signalled(settings: Settings, ready: Told, upstream: Told) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        await _serve(settings, None, ready=ready, upstream=upstream, until=partial(anext, signals))
+
+
+async def _in_background(
+    settings: Settings,
+    models: Models | None,
+    upstream: Told | None,
+    stop: anyio.Event,
+    *,
+    task_status: TaskStatus[str],
+) -> None:
+    await _serve(settings, models, ready=task_status.started, upstream=upstream, until=stop.wait)
+
+
+async def _serve(
+    settings: Settings,
+    models: Models | None,
+    *,
+    ready: Told,
+    upstream: Told | None,
+    until: Callable[[], Awaitable[object]],
+) -> None:
+    with _bound(settings.host, settings.port) as listener:
+        host, port = listener.getsockname()[:2]
+        settings = settings.model_copy(update={"port": port})
+        if models is not None:
+            await _answer(settings, models, listener, ready=partial(ready, _address(host, port)), until=until)
+            return
+        async with await choose(settings) as catalog:
+            _tell(upstream, catalog)
+            await _answer(settings, catalog, listener, ready=partial(ready, _address(host, port)), until=until)
+
+
+def _tell(upstream: Told | None, catalog: Catalog) -> None:
+    if upstream:
+        upstream(catalog.describe())
+
+
+async def _answer(
+    settings: Settings,
+    models: Models,
+    listener: socket.socket,
+    *,
+    ready: Callable[[], None],
+    until: Callable[[], Awaitable[object]],
+) -> None:
+    app = create_app(settings, models=models)
+    async with app.router.lifespan_context(app) as state:
+        server = _Server(_with_state(app, dict(state or {})), ready)
+
+        async def stop_in_time() -> None:
+            await until()
+            server.should_exit = True
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stop_in_time)
+            await server.serve(sockets=[listener])
+            tasks.cancel_scope.cancel()
+
+
+def _with_state(app: ASGIApp, state: dict[str, object]) -> ASGIApp:
+    """The app, with what its lifespan yielded in each request's scope."""
+
+    async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "state": dict(state)}, receive, send)
+
+    return with_state
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers and its patience; `ready` is called when it answers."""
+
+    def __init__(self, app: ASGIApp, ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=int(GRACE) + _ABANDONED,
+            )
+        )
+        self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        except OSError as error:  # another one has begun to listen since we bound
+            raise StartupError(f"Cannot listen: {os.strerror(error.errno or 0)}.") from error
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._hang_up)
+            await super().shutdown(sockets)
+            tasks.cancel_scope.cancel()
+
+    async def _hang_up(self) -> None:
+        """Close what is still open after the grace: to the app, a client that has gone."""
+        await anyio.sleep(GRACE)
+        for connection in tuple(self.server_state.connections):
+            connection.transport.close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket with its address, which does not listen yet: who connects before we answer is refused, not kept.
+
+    Raises:
+        StartupError: the address cannot be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise StartupError(f"Cannot listen on {host}: {error.strerror}.") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise StartupError(
+            f"Cannot listen on {host}, port {port}: {error.strerror}. "
+            "Choose another port with --port, or any free one with --port 0."
+        ) from error
+    return listener
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
