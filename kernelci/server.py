@@ -7,11 +7,10 @@ wants to be told.
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 
 import anyio
@@ -22,9 +21,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kernelci.app import create_app
 from kernelci.engine.ports import Models
-from kernelci.errors import StartupError
-from kernelci.models.catalog import Catalog, choose
+from kernelci.errors import DataFolderInUse, StartupError
+from kernelci.models.catalog import choose
 from kernelci.settings import Settings
+from kernelci.store import folder
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,10 @@ _ABANDONED = 5
 
 Told = Callable[[str], None]
 """Is told a sentence, or an address."""
+
+
+def ignore(_told: str) -> None:
+    """Told to one who does not listen."""
 
 
 def serve(settings: Settings, *, ready: Told, upstream: Told) -> None:
@@ -51,7 +55,7 @@ def serve(settings: Settings, *, ready: Told, upstream: Told) -> None:
 
 
 @contextmanager
-def running(settings: Settings, models: Models | None = None, *, upstream: Told | None = None) -> Generator[str]:
+def running(settings: Settings, models: Models | None = None, *, upstream: Told = ignore) -> Generator[str]:
     """Serve in a thread of its own while the block lasts; gives the address.
 
     Without `models` they are chosen by the settings, and `upstream` is told who will be sent the conversations.
@@ -77,7 +81,7 @@ async def _until_signalled(settings: Settings, ready: Told, upstream: Told) -> N
 async def _in_background(
     settings: Settings,
     models: Models | None,
-    upstream: Told | None,
+    upstream: Told,
     stop: anyio.Event,
     *,
     task_status: TaskStatus[str],
@@ -90,23 +94,17 @@ async def _serve(
     models: Models | None,
     *,
     ready: Told,
-    upstream: Told | None,
+    upstream: Told,
     until: Callable[[], Awaitable[object]],
 ) -> None:
-    with _bound(settings.host, settings.port) as listener:
+    with _listener(settings) as listener:
         host, port = listener.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})
-        if models is not None:
+        async with AsyncExitStack() as stack:
+            if models is None:
+                models = catalog = await stack.enter_async_context(await choose(settings))
+                upstream(catalog.describe())
             await _answer(settings, models, listener, ready=partial(ready, _address(host, port)), until=until)
-            return
-        async with await choose(settings) as catalog:
-            _tell(upstream, catalog)
-            await _answer(settings, catalog, listener, ready=partial(ready, _address(host, port)), until=until)
-
-
-def _tell(upstream: Told | None, catalog: Catalog) -> None:
-    if upstream:
-        upstream(catalog.describe())
 
 
 async def _answer(
@@ -162,10 +160,7 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        try:
-            await super().startup(sockets)
-        except OSError as error:  # another one has begun to listen since we bound
-            raise StartupError(f"Cannot listen: {os.strerror(error.errno or 0)}.") from error
+        await super().startup(sockets)
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -181,24 +176,30 @@ class _Server(uvicorn.Server):
             connection.transport.close()
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket with its address, which does not listen yet: who connects before we answer is refused, not kept.
+def _listener(settings: Settings) -> socket.socket:
+    """A socket that listens where the settings say. Who comes before the app is ready waits in its queue.
 
     Raises:
+        DataFolderInUse: the address is taken by the server that has the data folder.
         StartupError: the address cannot be had.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM
+        )[0]
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise StartupError(f"Cannot listen on {host}: {error.strerror}.") from error
+        raise StartupError(f"Cannot listen on {settings.host}: {error.strerror}.") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen()
     except OSError as error:
         listener.close()
+        if other := folder.running(settings.data_dir):
+            raise DataFolderInUse(f"kernelci is running already: {other} serves {settings.data_dir}.") from error
         raise StartupError(
-            f"Cannot listen on {host}, port {port}: {error.strerror}. "
+            f"Cannot listen on {settings.host}, port {settings.port}: {error.strerror}. "
             "Choose another port with --port, or any free one with --port 0."
         ) from error
     return listener

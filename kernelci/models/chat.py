@@ -16,13 +16,10 @@ from openai import AsyncOpenAI, AsyncStream
 from kernelci.engine.ports import Emit, ModelRequest, Reply
 from kernelci.models.endpoint import Endpoint, TooLong
 from kernelci.models.failures import broken_off, failure, without_end
-from kernelci.models.streamed import Chunk, StreamedReply
+from kernelci.models.streamed import LONGEST_REPLY, Chunk, StreamedReply
 from kernelci.protocol.parts import JsonObject
 
 logger = logging.getLogger(__name__)
-
-LONGEST_REPLY = 4 * 1024 * 1024
-"""Characters of one reply's text and calls; a model that writes more is not going to end."""
 
 _INSTEAD: dict[str, str | None] = {
     "stream_options": None,
@@ -48,9 +45,9 @@ class ChatModel:
         reply = StreamedReply(request, emit)
         async with aclosing(self._chunks(request)) as chunks:
             async for chunk in chunks:
-                await reply.add(chunk)
-                if reply.size > LONGEST_REPLY:
+                if reply.size + chunk.size > LONGEST_REPLY:
                     raise without_end(self._endpoint)
+                await reply.add(chunk)
         if reply.finish is None:
             raise broken_off(self._endpoint)
         return await reply.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -26,10 +27,9 @@ def names(files: Iterable[tuple[str, str]], taken: Mapping[str, str] | None = No
     for file_id, filename in files:
         if file_id not in known:
             name = safe(filename)
-            if _key(name) in used:
-                name = _marked(name, file_id[-6:])
-            if _key(name) in used:
-                name = _marked(safe(filename), file_id)
+            marks = itertools.chain((file_id[-6:], file_id), (f"{file_id}-{count}" for count in itertools.count(2)))
+            while _key(name) in used:
+                name = _marked(safe(filename), next(marks))
             known[file_id] = name
             used.add(_key(name))
         result[file_id] = known[file_id]

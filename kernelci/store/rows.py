@@ -29,7 +29,7 @@ from kernelci.errors import InvalidRequest, NotFound, ThreadBusy
 from kernelci.protocol.objects import Assistant, Cell, File, Message, Object, Run, RunStep, Stored, Thread
 from kernelci.protocol.parts import JsonObject
 from kernelci.protocol.states import ACTIVE
-from kernelci.store.tables import IS_ACTIVE, TABLES, counter, runs
+from kernelci.store.tables import IS_ACTIVE, TABLES, counter, files, runs
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
@@ -114,8 +114,13 @@ def active_run(connection: Connection, thread_id: str) -> str | None:
 
 def active_runs(connection: Connection) -> tuple[Run, ...]:
     """Every run that has not ended, oldest first."""
-    rows = connection.execute(_stored(runs).where(IS_ACTIVE).order_by(runs.c.seq))
+    rows = connection.execute(_stored(runs).where(IS_ACTIVE).order_by(runs.c.created_at, runs.c.seq))
     return tuple(_object(Run, row) for row in rows)
+
+
+def holds(connection: Connection, sha256: str) -> bool:
+    """Whether a file has these bytes."""
+    return connection.scalar(select(files.c.id).where(files.c.blob == sha256).limit(1)) is not None
 
 
 def conversation(connection: Connection, thread_id: str, kinds: Sequence[type[ObjectT]]) -> tuple[ObjectT, ...]:

@@ -80,5 +80,8 @@ class SqlStore:
     async def open_run(self, run: Run, messages: Sequence[Message], change: Callable[[Thread], Thread]) -> None:
         await self._database.write(lambda connection: rows.open_run(connection, run, messages, change))
 
+    async def holds(self, sha256: str) -> bool:
+        return await self._database.read(lambda connection: rows.holds(connection, sha256))
+
     async def active_runs(self) -> tuple[Run, ...]:
         return await self._database.read(rows.active_runs)

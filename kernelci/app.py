@@ -1,0 +1,89 @@
+"""The composition root: builds everything with a lifetime from the settings, and the app that speaks to it.
+
+Nothing else names a concrete adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import TypedDict
+
+from starlette.applications import Starlette
+
+from kernelci.api.routes import build
+from kernelci.engine.ports import Models, Store
+from kernelci.engine.publish import Publisher
+from kernelci.engine.service import Service
+from kernelci.engine.supervisor import Supervisor
+from kernelci.models.catalog import choose
+from kernelci.protocol.objects import Cell, Message
+from kernelci.sandbox.environment import environment
+from kernelci.sessions.pool import SessionPool
+from kernelci.settings import Settings
+from kernelci.store.blobs import FolderBlobs
+from kernelci.store.bus import JournalBus
+from kernelci.store.folder import DataFolder
+from kernelci.store.store import SqlStore
+from kernelci.transcripts.writer import NotebookWriter
+
+
+class Composed(TypedDict):
+    """What the lifespan yields: the service for the endpoints, the folder for whoever runs the app."""
+
+    service: Service
+    folder: DataFolder
+
+
+def create_app(settings: Settings, *, models: Models | None = None) -> Starlette:
+    """The ASGI application on these settings. Without `models` they are chosen by the settings.
+
+    Its lifespan raises StartupError where the data folder cannot be had.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[Composed]:
+        async with AsyncExitStack() as stack:
+            folder = await stack.enter_async_context(DataFolder(settings.data_dir))
+            serving = models or await stack.enter_async_context(await choose(settings))
+            yield {"service": await _compose(stack, settings, folder, serving), "folder": folder}
+
+    return build(lifespan, settings)
+
+
+async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder, models: Models) -> Service:
+    """Enter all that has a lifetime; what is entered last is left first."""
+    store = await stack.enter_async_context(SqlStore(folder.url))
+    blobs = await stack.enter_async_context(FolderBlobs(folder.blobs))
+    transcripts = await stack.enter_async_context(NotebookWriter(folder.notebooks, partial(_written_in, store)))
+    sessions = await stack.enter_async_context(
+        SessionPool(folder.sessions, settings, environment(settings.cache_dir))
+    )
+    bus = JournalBus()
+    supervisor = await stack.enter_async_context(
+        Supervisor(
+            store=store,
+            blobs=blobs,
+            bus=bus,
+            transcripts=transcripts,
+            sessions=sessions,
+            models=models,
+            publisher=Publisher(store=store, blobs=blobs, sessions=sessions, limit=settings.max_upload),
+            max_turns=settings.max_turns,
+        )
+    )
+    return Service(
+        settings=settings,
+        store=store,
+        blobs=blobs,
+        bus=bus,
+        sessions=sessions,
+        transcripts=transcripts,
+        supervisor=supervisor,
+    )
+
+
+async def _written_in(store: Store, thread_id: str) -> tuple[Message | Cell, ...]:
+    """What a thread's notebook is made of."""
+    return await store.conversation(thread_id, Message, Cell)

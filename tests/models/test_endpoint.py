@@ -1,0 +1,159 @@
+"""What is sent to an endpoint depends on the settings alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from pydantic import SecretStr
+
+from kernelci.engine.events import Event
+from kernelci.errors import ModelRefused, StartupError
+from kernelci.models.chat import ChatModel
+from kernelci.models.endpoint import Endpoint
+from tests.models.requests import WITH_CODE
+from tests.upstream import Fails, Says, Upstream
+
+
+async def ignore(event: Event) -> None:
+    del event
+
+
+async def test_the_environment_has_no_part_in_it(upstream, monkeypatch):
+    for name, value in {
+        "OPENAI_API_KEY": "sk-stray",
+        "OPENAI_ADMIN_KEY": "sk-stray",
+        "OPENAI_BASE_URL": "http://127.0.0.1:1/v1",
+        "OPENAI_ORG_ID": "org-stray",
+        "OPENAI_PROJECT_ID": "proj-stray",
+        "OPENAI_CUSTOM_HEADERS": "Authorization: Bearer sk-stray\nX-Stray: stray",
+        "HTTP_PROXY": "http://127.0.0.1:1",
+        "HTTPS_PROXY": "http://127.0.0.1:1",
+        "ALL_PROXY": "http://127.0.0.1:1",
+        "http_proxy": "http://127.0.0.1:1",
+        "all_proxy": "http://127.0.0.1:1",
+        "NO_PROXY": "",
+        "no_proxy": "",
+    }.items():
+        monkeypatch.setenv(name, value)
+    upstream.will([Says("Hi."), Says("Hi.")])
+    for endpoint in (Endpoint(upstream.url), Endpoint(upstream.url, key=SecretStr("sk-ours\n"))):
+        async with endpoint.connect() as client:
+            await ChatModel(endpoint, client).reply(WITH_CODE, ignore)
+    without, ours = (request.headers for request in upstream.requests)
+    assert without["authorization"] == "Bearer none"
+    assert ours["authorization"] == "Bearer sk-ours"
+    assert "stray" not in str(ours)
+    assert set(ours) == {
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "user-agent",
+        "x-stainless-read-timeout",
+        "x-stainless-retry-count",
+    }
+
+
+async def test_other_machines_are_reached_by_the_proxy(monkeypatch):
+    with Upstream([Says("By the proxy.")]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://{proxy.host}")
+        endpoint = Endpoint("http://models.invalid/v1")
+        async with endpoint.connect(retries=0) as client:
+            reply = await ChatModel(endpoint, client).reply(WITH_CODE, ignore)
+        assert reply.text == "By the proxy."
+        assert proxy.requests[0].headers["host"] == "models.invalid"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "left_out", "sent_instead"),
+    [
+        (Fails(400, {"error": {"message": "Unrecognized request argument supplied: stream_options"}}), "stream_options", {}),
+        (Fails(422, {"detail": [{"loc": ["body", "stream_options"], "msg": "Extra inputs"}]}), "stream_options", {}),
+        (Fails(400, {"error": {"message": "no", "param": "parallel_tool_calls"}}), "parallel_tool_calls", {}),
+        (
+            Fails(400, {"error": {"message": "'max_tokens' is not supported. Use 'max_completion_tokens' instead."}}),
+            "max_tokens",
+            {"max_completion_tokens": 100},
+        ),
+    ],
+)  # fmt: skip
+async def test_a_parameter_that_is_refused_is_left_out_for_good(upstream, refusal, left_out, sent_instead):
+    upstream.will([refusal, Says("one", usage=None), Says("two", usage=None)])
+    endpoint = Endpoint(upstream.url)
+    request = replace(WITH_CODE, parallel_tool_calls=False, max_tokens=100)
+    async with endpoint.connect() as client:
+        model = ChatModel(endpoint, client)
+        assert [(await model.reply(request, ignore)).text for _ in range(2)] == ["one", "two"]
+    first, *later = (request.body for request in upstream.requests)
+    expected = {name: value for name, value in first.items() if name != left_out} | sent_instead
+    assert left_out in first
+    assert later == [expected, expected]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Fails(400, {"error": {"message": "max_tokens is too large: 100. This model supports at most 50."}}),
+        Fails(400, {"error": {"message": "The messages are too long."}}),
+        Fails(404, {"error": {"message": "stream_options"}}),
+    ],
+)
+async def test_any_other_refusal_is_final(upstream, refusal):
+    upstream.will([refusal])
+    endpoint = Endpoint(upstream.url)
+    async with endpoint.connect() as client:
+        with pytest.raises(ModelRefused):
+            await ChatModel(endpoint, client).reply(replace(WITH_CODE, max_tokens=100), ignore)
+    assert len(upstream.requests) == 1
+
+
+async def test_a_parameter_refused_twice_ends_the_question(upstream):
+    upstream.will(lambda body: Fails(400, {"error": {"message": "no stream_options, whatever you do"}}))
+    endpoint = Endpoint(upstream.url)
+    async with endpoint.connect() as client:
+        with pytest.raises(ModelRefused):
+            await ChatModel(endpoint, client).reply(WITH_CODE, ignore)
+    assert len(upstream.requests) == 2
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1:11434", "ftp://x/v1", "http:///v1", "http://x:99999/v1", "http://[::1/v1", "http://x/v1?key=1"])  # fmt: skip
+def test_what_is_no_address_is_refused_at_the_start(url):
+    with pytest.raises(StartupError, match="is no address"):
+        Endpoint(url)
+
+
+def test_a_password_in_the_address_is_refused_and_not_repeated():
+    with pytest.raises(StartupError) as refused:
+        Endpoint("https://me:hunter2@models.example/v1")
+    assert "hunter2" not in refused.value.message
+
+
+@pytest.mark.parametrize("key", ["sk-מפתח", "sk\nX-Header: 1", "sk\x00"])
+def test_what_is_no_key_is_refused_and_not_repeated(key):
+    with pytest.raises(StartupError) as refused:
+        Endpoint("http://127.0.0.1/v1", key=SecretStr(key))
+    assert key not in refused.value.message
+
+
+def test_the_key_does_not_show():
+    assert "sk-secret" not in repr(Endpoint("http://127.0.0.1/v1", key=SecretStr("sk-secret")))
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "here"),
+    [
+        ("http://127.0.0.1:11434/v1", "127.0.0.1:11434", True),
+        ("http://localhost:1234/v1", "localhost:1234", True),
+        ("http://[::1]:8000/v1", "[::1]:8000", True),
+        ("https://api.openai.com/v1", "api.openai.com", False),
+        ("http://192.168.1.7:11434/v1", "192.168.1.7:11434", False),
+        ("http://localhost.example.com/v1", "localhost.example.com", False),
+    ],
+)
+def test_where_an_endpoint_is(url, host, here):
+    endpoint = Endpoint(url)
+    assert (endpoint.host, endpoint.on_loopback) == (host, here)

@@ -1,0 +1,265 @@
+"""What goes wrong at an endpoint becomes one sentence that a person understands, without the key."""
+
+from __future__ import annotations
+
+import logging
+import socket
+
+import anyio
+import pytest
+from pydantic import SecretStr
+
+from kernelci.engine.events import Event, TextDelta
+from kernelci.engine.ports import Reply
+from kernelci.errors import ModelBusy, ModelRefused, ModelUnavailable
+from kernelci.models import chat, endpoint
+from kernelci.models.chat import ChatModel
+from kernelci.models.endpoint import Endpoint
+from tests.models.requests import WITH_CODE
+from tests.upstream import Chunks, Drops, Fails, Hangs, NeverEnds, Says, call_chunk, finish_chunk, text_chunk
+
+KEY = "sk-very-secret-0123456789"
+
+
+async def ask(url: str, *, events: list[Event] | None = None, patience: float = 5.0, retries: int = 2) -> Reply:
+    async def emit(event: Event) -> None:
+        if events is not None:
+            events.append(event)
+
+    asked = Endpoint(url, key=SecretStr(KEY))
+    async with asked.connect(patience=patience, retries=retries) as client:
+        return await ChatModel(asked, client).reply(WITH_CODE, emit)
+
+
+def error(message: str, **more: object) -> dict[str, object]:
+    return {"error": {"message": message, "type": "x", "param": None, "code": None, **more}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "sentence"),
+    [
+        pytest.param(
+            Fails(401, error(f"Incorrect API key provided: {KEY}")),
+            ModelRefused,
+            "HOST refused the key. Set --model-key or KERNELCI_MODEL_KEY.",
+            id="401",
+        ),
+        pytest.param(
+            Fails(403, error(f"Key {KEY} may not use this model.")),
+            ModelRefused,
+            "HOST does not allow this with the key it was given: Key [key] may not use this model.",
+            id="403",
+        ),
+        pytest.param(
+            Fails(404, error("The model `x` does not exist")),
+            ModelRefused,
+            "HOST has no such model, or --model-url is wrong: The model `x` does not exist",
+            id="404",
+        ),
+        pytest.param(
+            Fails(400, error("This model's context\n\x1b[31mis 8192 tokens.")),
+            ModelRefused,
+            "HOST refused the request (400): This model's context [31mis 8192 tokens.",
+            id="400, on one line and without control characters",
+        ),
+        pytest.param(
+            Fails(422, {"detail": [{"loc": ["body", "messages"]}]}),
+            ModelRefused,
+            "HOST refused the request (422): [{'loc': ['body', 'messages']}]",
+            id="422 in another shape",
+        ),
+        pytest.param(
+            Fails(429, error("You exceeded your quota.")),
+            ModelBusy,
+            "HOST takes no more requests for now: You exceeded your quota.",
+            id="429",
+        ),
+        pytest.param(
+            Fails(502, "<html><h1>Bad gateway</h1></html>"),
+            ModelUnavailable,
+            "HOST is in trouble (502): it gave no reason.",
+            id="a proxy's page",
+        ),
+        pytest.param(
+            Fails(307, "", headers={"location": "http://127.0.0.1:1/v1/chat/completions"}),
+            ModelUnavailable,
+            "HOST redirects elsewhere. Give --model-url the address it redirects to.",
+            id="a redirect, which would take the conversation elsewhere",
+        ),
+        pytest.param(
+            Drops(),
+            ModelUnavailable,
+            "HOST broke off in the middle of its reply.",
+            id="cut before the first event",
+        ),
+        pytest.param(
+            Drops([text_chunk("Once"), call_chunk({"index": 0})]),
+            ModelUnavailable,
+            "HOST broke off in the middle of its reply.",
+            id="cut in the middle",
+        ),
+        pytest.param(
+            Chunks([text_chunk("Once")]),
+            ModelUnavailable,
+            "HOST sent no complete reply. Is --model-url the base of a Chat Completions endpoint?",
+            id="no finish",
+        ),
+        pytest.param(
+            Chunks([text_chunk("Once"), "<html>"]),
+            ModelUnavailable,
+            "HOST sent something that is not a chat completion.",
+            id="no JSON",
+        ),
+        pytest.param(
+            Chunks(['"text"']),
+            ModelUnavailable,
+            "HOST sent something that is not a chat completion.",
+            id="JSON, but no object",
+        ),
+        pytest.param(
+            Chunks(["null"]),
+            ModelUnavailable,
+            "HOST sent something that is not a chat completion.",
+            id="null",
+        ),
+        pytest.param(
+            Chunks([{"choices": "all"}]),
+            ModelUnavailable,
+            "HOST sent something that is not a chat completion.",
+            id="an object of another make",
+        ),
+        pytest.param(
+            Chunks(["[" * 100_000]),
+            ModelUnavailable,
+            "HOST sent something that is not a chat completion.",
+            id="nested without end",
+        ),
+        pytest.param(
+            Chunks([text_chunk("Once"), error("CUDA out of memory")]),
+            ModelUnavailable,
+            "HOST failed in the middle of its reply: CUDA out of memory",
+            id="an error in the stream",
+        ),
+        pytest.param(
+            Chunks([error("Slow down.", code=429)]),
+            ModelBusy,
+            "HOST takes no more requests for now: Slow down.",
+            id="429 in the stream",
+        ),
+    ],
+)
+async def test_each_failure_has_its_sentence(upstream, caplog, answer, kind, sentence):
+    caplog.set_level(logging.DEBUG)
+    upstream.will([answer])
+    with pytest.raises(kind) as failed:
+        await ask(upstream.url)
+    assert failed.value.message.replace(upstream.host, "HOST") == sentence
+    assert failed.value.__cause__ is None
+    assert KEY not in caplog.text
+    assert len(upstream.requests) == 1
+
+
+async def test_a_long_reason_is_shortened(upstream):
+    upstream.will([Fails(400, error("too long " * 1000))])
+    with pytest.raises(ModelRefused) as failed:
+        await ask(upstream.url)
+    assert len(failed.value.message) < 400
+    assert failed.value.message.endswith("…")
+
+
+async def test_a_key_at_the_cut_of_a_long_reason_does_not_show(upstream):
+    upstream.will([Fails(400, error("x" * 2990 + KEY))])
+    with pytest.raises(ModelRefused) as failed:
+        await ask(upstream.url)
+    assert KEY[:4] not in failed.value.message
+
+
+async def test_nobody_there():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: a connection is refused
+        host = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ModelUnavailable) as failed:
+            await ask(f"http://{host}/v1", retries=0)
+    assert failed.value.message == f"{host} cannot be reached. Is the model running, and is --model-url right?"
+
+
+async def test_no_answer_in_time(upstream):
+    upstream.will([Hangs()])
+    with pytest.raises(ModelUnavailable, match=r"^127\.0\.0\.1:\d+ did not answer in time\.$"):
+        await ask(upstream.url, patience=0.05, retries=0)
+
+
+async def test_a_failure_that_passes_is_tried_again(upstream):
+    upstream.will([Fails(503, again=True), Fails(429, again=True), Says("Here.")])
+    assert (await ask(upstream.url)).text == "Here."
+    assert len(upstream.requests) == 3
+
+
+# Replies without end
+
+
+async def test_a_reply_without_end_is_stopped(upstream, monkeypatch):
+    monkeypatch.setattr(chat, "LONGEST_REPLY", 1000)
+    upstream.will([NeverEnds([text_chunk("again and again, ")])])
+    events: list[Event] = []
+    with pytest.raises(ModelUnavailable, match="wrote without end"):
+        await ask(upstream.url, events=events)
+    assert 900 < sum(len(event.text) for event in events if isinstance(event, TextDelta)) <= 1000
+    assert await anyio.to_thread.run_sync(upstream.left.wait, 10)
+
+
+async def test_calls_without_end_are_stopped(upstream, monkeypatch):
+    monkeypatch.setattr(chat, "LONGEST_REPLY", 1000)
+    upstream.will([NeverEnds([call_chunk({"index": 0, "function": {"name": "weather", "arguments": "x"}})])])
+    with pytest.raises(ModelUnavailable, match="wrote without end"):
+        await ask(upstream.url)
+
+
+async def test_an_event_without_end_is_stopped(upstream, monkeypatch):
+    monkeypatch.setattr(endpoint, "LONGEST_ANSWER", 100_000)
+    upstream.will([Chunks(["x" * 200_000, finish_chunk()])])
+    with pytest.raises(ModelUnavailable, match="wrote without end"):
+        await ask(upstream.url)
+
+
+async def test_an_error_without_end_is_stopped(upstream, monkeypatch):
+    monkeypatch.setattr(endpoint, "LONGEST_ANSWER", 100_000)
+    upstream.will([Fails(400, "x" * 200_000)])
+    with pytest.raises(ModelUnavailable, match="wrote without end"):
+        await ask(upstream.url)
+
+
+async def test_being_cancelled_hangs_up(upstream):
+    upstream.will([NeverEnds([text_chunk("tick ")], pause=0.001)])
+    with anyio.CancelScope() as scope:
+
+        async def emit(event: Event) -> None:
+            scope.cancel()
+
+        asked = Endpoint(upstream.url)
+        async with asked.connect() as client:
+            await ChatModel(asked, client).reply(WITH_CODE, emit)
+    assert scope.cancelled_caught
+    assert await anyio.to_thread.run_sync(upstream.left.wait, 10)
+
+
+async def test_being_cancelled_while_waiting_hangs_up(upstream):
+    upstream.will([Hangs()])
+    asked = Endpoint(upstream.url)
+    async with asked.connect() as client:
+        with anyio.move_on_after(0.05) as scope:
+            await ChatModel(asked, client).reply(WITH_CODE, pytest.fail)
+        assert scope.cancelled_caught
+        assert await anyio.to_thread.run_sync(upstream.left.wait, 10)
+
+
+async def test_what_the_listener_raises_is_not_taken_for_the_endpoints(upstream):
+    upstream.will([Says("Hi.")])
+
+    async def emit(event: Event) -> None:
+        raise ValueError("the listener's own")
+
+    asked = Endpoint(upstream.url)
+    async with asked.connect() as client:
+        with pytest.raises(ValueError, match="the listener's own"):
+            await ChatModel(asked, client).reply(WITH_CODE, emit)
