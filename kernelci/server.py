@@ -6,12 +6,12 @@ wants to be told.
 
 from __future__ import annotations
 
-import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
+from typing import cast
 
 import anyio
 import uvicorn
@@ -19,20 +19,21 @@ from anyio.abc import TaskStatus
 from anyio.from_thread import start_blocking_portal
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kernelci.app import create_app
+from kernelci.app import Composed, create_app
 from kernelci.engine.ports import Models
 from kernelci.errors import DataFolderInUse, StartupError
 from kernelci.models.catalog import choose
 from kernelci.settings import Settings
 from kernelci.store import folder
 
-logger = logging.getLogger(__name__)
-
 GRACE = 2.0
 """Seconds in which open requests may end by themselves when the server stops; then their clients are hung up on."""
 
 _ABANDONED = 5
 """Seconds after which a request that goes on without its client is cancelled."""
+
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+"""Where a client on this machine finds a server that listens everywhere."""
 
 Told = Callable[[str], None]
 """Is told a sentence, or an address."""
@@ -98,38 +99,34 @@ async def _serve(
     until: Callable[[], Awaitable[object]],
 ) -> None:
     with _listener(settings) as listener:
-        host, port = listener.getsockname()[:2]
-        settings = settings.model_copy(update={"port": port})
+        settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         async with AsyncExitStack() as stack:
             if models is None:
                 models = catalog = await stack.enter_async_context(await choose(settings))
                 upstream(catalog.describe())
-            await _answer(settings, models, listener, ready=partial(ready, _address(host, port)), until=until)
+            app = create_app(settings, models=models)
+            composed = cast(Composed, await stack.enter_async_context(app.router.lifespan_context(app)))
+
+            async def answering() -> None:
+                host: str = listener.getsockname()[0]
+                await composed["folder"].announce(_address(_ANYWHERE.get(host, host), settings.port))
+                ready(_address(host, settings.port))
+
+            await _answer(_Server(_with_state(app, composed), answering), listener, until)
 
 
-async def _answer(
-    settings: Settings,
-    models: Models,
-    listener: socket.socket,
-    *,
-    ready: Callable[[], None],
-    until: Callable[[], Awaitable[object]],
-) -> None:
-    app = create_app(settings, models=models)
-    async with app.router.lifespan_context(app) as state:
-        server = _Server(_with_state(app, dict(state or {})), ready)
+async def _answer(server: _Server, listener: socket.socket, until: Callable[[], Awaitable[object]]) -> None:
+    async def stop_in_time() -> None:
+        await until()
+        server.should_exit = True
 
-        async def stop_in_time() -> None:
-            await until()
-            server.should_exit = True
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(stop_in_time)
-            await server.serve(sockets=[listener])
-            tasks.cancel_scope.cancel()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stop_in_time)
+        await server.serve(sockets=[listener])
+        tasks.cancel_scope.cancel()
 
 
-def _with_state(app: ASGIApp, state: dict[str, object]) -> ASGIApp:
+def _with_state(app: ASGIApp, state: Mapping[str, object]) -> ASGIApp:
     """The app, with what its lifespan yielded in each request's scope."""
 
     async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,9 +136,9 @@ def _with_state(app: ASGIApp, state: dict[str, object]) -> ASGIApp:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers and its patience; `ready` is called when it answers."""
+    """uvicorn without its signal handlers and its patience; `answering` is called when it answers."""
 
-    def __init__(self, app: ASGIApp, ready: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, answering: Callable[[], Awaitable[None]]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -153,7 +150,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=int(GRACE) + _ABANDONED,
             )
         )
-        self._ready = ready
+        self._answering = answering
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -161,7 +158,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._ready()
+        await self._answering()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         async with anyio.create_task_group() as tasks:

@@ -33,6 +33,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Message, Send
 
 Body = dict[str, Any]
 
@@ -61,9 +62,9 @@ class Says(Reply):
 class Calls(Reply):
     """A call of a function; arguments that are a string go as they are, others as JSON."""
 
-    def __init__(self, name: str, arguments: object, **more: Any) -> None:
+    def __init__(self, name: str, arguments: object, *, finish: str = "tool_calls", **more: Any) -> None:
         text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-        super().__init__(**{"calls": ((name, text),), "finish": "tool_calls", **more})
+        super().__init__(calls=((name, text),), finish=finish, **more)
 
 
 class Runs(Calls):
@@ -155,50 +156,41 @@ class Asked:
 class Upstream:
     """The server, running inside a `with` block.
 
-    `url` is its base URL, `requests` what was asked of it for completions, `left` is set once a client has hung up
-    in the middle of an answer. `models` is what GET /v1/models lists: ids, or whole entries.
+    `url` is its base URL, `host` and `port` parts of it. `requests` are those for completions, as they came. `left`
+    is set once a client has hung up in the middle of an answer. `models` is what GET /v1/models lists: ids or whole
+    entries; or that whole answer.
     """
 
     def __init__(
         self,
         answers: Iterable[Answer] | Callable[[Body], Answer] = (),
         *,
-        models: Sequence[str | Body] = ("scripted",),
+        models: Sequence[str | Body] | Response = ("scripted",),
     ) -> None:
         self.requests: list[Asked] = []
         self.left = threading.Event()
         self.will(answers)
-        self._models = [{"id": model, "object": "model"} if isinstance(model, str) else model for model in models]
-        self._stopping: anyio.Event
-        self._socket = socket.socket()
+        self.models = models
         self._stack = ExitStack()
 
     def will(self, answers: Iterable[Answer] | Callable[[Body], Answer]) -> None:
         """Answer so from now on, and forget what was asked before."""
         script = iter(() if callable(answers) else list(answers))
-        self._answer = answers if callable(answers) else lambda body: next(script, _TOO_MANY)
+
+        def in_order(_: Body) -> Answer:
+            return next(script, _TOO_MANY)
+
+        self._answer = answers if callable(answers) else in_order
         self.requests.clear()
         self.left.clear()
 
-    @property
-    def port(self) -> int:
-        """Its port on 127.0.0.1."""
-        return self._socket.getsockname()[1]
-
-    @property
-    def host(self) -> str:
-        """Its address and port."""
-        return f"127.0.0.1:{self.port}"
-
-    @property
-    def url(self) -> str:
-        """Its base URL, ending in /v1."""
-        return f"http://{self.host}/v1"
-
     def __enter__(self) -> Self:
-        self._stack.enter_context(self._socket)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.listen()  # from here on, who connects waits until the server is up
+        listener = self._stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()  # from here on, who connects waits until the server is up
+        self.port: int = listener.getsockname()[1]
+        self.host = f"127.0.0.1:{self.port}"
+        self.url = f"http://{self.host}/v1"
         routes = [
             Route("/v1/models", self._list_models),
             Route("/v1/chat/completions", self._complete, methods=["POST"]),
@@ -206,7 +198,7 @@ class Upstream:
         server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), log_config=None, lifespan="off"))
         portal = self._stack.enter_context(start_blocking_portal())
         self._stopping = portal.call(anyio.Event)
-        self._stack.callback(portal.start_task_soon(server.serve, [self._socket]).result)
+        self._stack.callback(portal.start_task_soon(server.serve, [listener]).result)
         self._stack.callback(setattr, server, "should_exit", True)
         self._stack.callback(portal.call, self._stopping.set)
         return self
@@ -217,7 +209,10 @@ class Upstream:
         self._stack.__exit__(kind, error, trace)
 
     async def _list_models(self, request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": self._models})
+        if isinstance(self.models, Response):
+            return self.models
+        listed = [{"id": model, "object": "model"} if isinstance(model, str) else model for model in self.models]
+        return JSONResponse({"object": "list", "data": listed})
 
     async def _complete(self, request: Request) -> Response:
         body = await request.json()
@@ -227,7 +222,8 @@ class Upstream:
             await self._until_left(request)
         if isinstance(answer, Fails):
             return _error(answer)
-        return StreamingResponse(self._framed(answer, body), media_type="text/event-stream")
+        streamed = _Dropped if isinstance(answer, Drops) else StreamingResponse
+        return streamed(self._framed(answer, body), media_type="text/event-stream")
 
     async def _until_left(self, request: Request) -> None:
         """Wait until the client hangs up, or this server is to stop."""
@@ -265,7 +261,6 @@ class Upstream:
             case Drops(events):
                 for event in events:
                     yield event
-                raise ConnectionAbortedError("as the test wants it")
             case NeverEnds(events, pause):
                 for event in events:
                     yield event
@@ -274,6 +269,17 @@ class Upstream:
                     await anyio.sleep(pause)
             case _:
                 return
+
+
+class _Dropped(StreamingResponse):
+    """A response without an end, at which uvicorn cuts the connection."""
+
+    async def stream_response(self, send: Send) -> None:
+        async def unless_last(message: Message) -> None:
+            if message["type"] == "http.response.start" or message["more_body"]:
+                await send(message)
+
+        await super().stream_response(unless_last)
 
 
 def _chunks(reply: Reply) -> Iterator[Body]:

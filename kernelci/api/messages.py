@@ -47,5 +47,5 @@ async def update(request: ApiRequest) -> Response:
 async def delete(request: ApiRequest) -> Response:
     """`DELETE /threads/{thread_id}/messages/{message_id}`."""
     ids = request.path_params
-    gone = await request.state["service"].store.drop(Message, ids["message_id"], within=ids["thread_id"])
-    return answer_deleted(gone.id, "thread.message.deleted")
+    await threads.delete_message(request.state["service"], ids["thread_id"], ids["message_id"])
+    return answer_deleted(ids["message_id"], "thread.message.deleted")

@@ -54,15 +54,16 @@ def refusal(error: ErrorDetails, data: object) -> InvalidRequest:
     kind = error["type"]
     if kind in {"union_tag_not_found", "union_tag_invalid"}:
         loc = (*loc, "type")
-    param = parameter(loc, data)
+    param = parameter(loc, data, absent=kind in {"missing", "union_tag_not_found"})
     text, code = _verdict(kind, param, error["input"], error.get("ctx", {}), error["msg"])
     return InvalidRequest(text, param=param, code=code)
 
 
-def parameter(loc: Sequence[int | str], data: object) -> str | None:
+def parameter(loc: Sequence[int | str], data: object, *, absent: bool = False) -> str | None:
     """The path of a parameter, as in `messages[0].role`; None for the body itself.
 
-    Pydantic's location also names the branches of unions; they are told from fields by looking into the data.
+    Pydantic's location also names the branches of unions. They are told from fields by looking into the data,
+    in which only the last step of one that is `absent` is not to be found.
     """
     path = ""
     for at, step in enumerate(loc):
@@ -71,7 +72,7 @@ def parameter(loc: Sequence[int | str], data: object) -> str | None:
             data = cast("Sequence[object]", data)[step]
         elif isinstance(data, Mapping):
             fields = cast("Mapping[str, object]", data)
-            if step in fields or at == len(loc) - 1:
+            if step in fields or (absent and at == len(loc) - 1):
                 path += f".{step}" if path else step
             data = fields.get(step, fields)
     return path or None

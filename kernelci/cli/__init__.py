@@ -1,1 +1,35 @@
 """The command line: one file a family of verbs."""
+
+from __future__ import annotations
+
+import typer
+from openai import OpenAIError
+
+from kernelci.cli.ask import ask
+from kernelci.cli.chat import chat
+from kernelci.cli.demo import demo
+from kernelci.cli.kernels import kernels
+from kernelci.cli.serve import serve
+from kernelci.cli.threads import threads
+from kernelci.errors import KernelciError, StartupError
+
+app = typer.Typer(
+    name="kernelci",
+    help="The Assistants API's code interpreter on your own machine, with any model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (demo, serve, ask, chat):
+    app.command()(command)
+app.add_typer(threads, name="threads")
+app.add_typer(kernels, name="kernels")
+
+
+def main() -> None:
+    """The command `kernelci`: what goes wrong is said in a sentence, never in a traceback."""
+    try:
+        app()
+    except (KernelciError, OpenAIError) as error:
+        typer.echo(f"kernelci: {error}", err=True)
+        raise SystemExit(error.exit_code if isinstance(error, StartupError) else 1) from None

@@ -131,6 +131,10 @@ class Sessions(Protocol):
         """
         ...
 
+    async def names(self, session_id: str, files: Sequence[MountedFile]) -> dict[str, str]:
+        """The name that each file has in /mnt/data, or is going to have; by file id."""
+        ...
+
     async def file(self, session_id: str, path: str) -> SessionFile | None:
         """Open a regular file below /mnt/data by its relative path; None if there is none. Never follows a link."""
         ...

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from kernelci.engine import files
 from kernelci.engine.assistants import merged
 from kernelci.engine.service import Service
+from kernelci.errors import IllegalMove
 from kernelci.protocol import ids
 from kernelci.protocol.objects import Message, Thread
 from kernelci.protocol.parts import Attachment, CodeInterpreterResources, ContentPart, Text, TextPart
@@ -76,6 +77,21 @@ async def post(service: Service, thread_id: str, body: MessageCreate) -> Message
     await service.store.post(posted, with_files([posted]))
     service.transcripts.put(thread_id, posted)
     return posted
+
+
+async def delete_message(service: Service, thread_id: str, message_id: str) -> None:
+    """Take a message out of its thread, and of the thread's notebook.
+
+    Raises:
+        NotFound: there is no such message in the thread.
+        IllegalMove: a run is still writing it.
+    """
+    found = await service.store.get(Message, message_id, within=thread_id)
+    if found.status == "in_progress":
+        raise IllegalMove(f"Can't delete message {message_id} while run {found.run_id} is writing it.")
+    await service.store.drop(Message, message_id, within=thread_id)
+    await service.transcripts.drop(thread_id)
+    service.transcripts.put(thread_id)  # made anew of what there still is
 
 
 def message(thread_id: str, body: MessageCreate) -> Message:

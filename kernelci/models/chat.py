@@ -14,9 +14,10 @@ import openai
 from openai import AsyncOpenAI, AsyncStream
 
 from kernelci.engine.ports import Emit, ModelRequest, Reply
+from kernelci.models.chunks import Chunk
 from kernelci.models.endpoint import Endpoint, TooLong
 from kernelci.models.failures import broken_off, failure, without_end
-from kernelci.models.streamed import LONGEST_REPLY, Chunk, StreamedReply
+from kernelci.models.streamed import StreamedReply
 from kernelci.protocol.parts import JsonObject
 
 logger = logging.getLogger(__name__)
@@ -45,9 +46,10 @@ class ChatModel:
         reply = StreamedReply(request, emit)
         async with aclosing(self._chunks(request)) as chunks:
             async for chunk in chunks:
-                if reply.size + chunk.size > LONGEST_REPLY:
-                    raise without_end(self._endpoint)
-                await reply.add(chunk)
+                try:
+                    await reply.add(chunk)
+                except TooLong:
+                    raise without_end(self._endpoint) from None
         if reply.finish is None:
             raise broken_off(self._endpoint)
         return await reply.close()

@@ -76,13 +76,20 @@ class Endpoint:
         """A client, to be closed by the caller. Nothing is sent yet.
 
         The proxies of the environment are used, except for this machine itself.
+
+        Raises:
+            StartupError: such a proxy is of a kind that cannot be used.
         """
-        http = DefaultAsyncHttpx2Client(
-            timeout=httpx2.Timeout(patience, connect=min(patience, 10.0)),
-            trust_env=not self.on_loopback,
-            follow_redirects=False,
-            event_hooks={"response": [_bound]},
-        )
+        try:
+            http = DefaultAsyncHttpx2Client(
+                timeout=httpx2.Timeout(patience, connect=min(patience, 10.0)),
+                trust_env=not self.on_loopback,
+                follow_redirects=False,
+                event_hooks={"response": [_bound]},
+            )
+        except (ImportError, ValueError):
+            # Its address is not repeated: it may hold a password.
+            raise StartupError("The proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is of no usable kind.") from None
         return _Client(
             base_url=self.url,
             api_key=self._secret or _NO_KEY,

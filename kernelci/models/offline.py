@@ -22,9 +22,11 @@ _FENCE = re.compile(rf"(?P<indent>[{_BLANK}]*)(?P<ticks>`{{3,}})(?P<info>[^`]*)$
 
 _FAILED = re.compile(
     r"Traceback \(most recent call last\)"
-    r"|^ *Cell In\[\d+\], line \d+\n(.*\n)+?(Syntax|Indentation|Tab)Error:",
+    r"|^ *Cell In\[\d+\], line \d+\n(.*\n)+?(Syntax|Indentation|Tab)Error:"
+    r"|^The kernel has ended \(|^The cell was stopped because ",
     re.MULTILINE,
 )
+"""How a result shows that its cell failed: as IPython has it, or in the words of `sessions` for one cut short."""
 
 _WHO = "No model is configured, so kernelci's offline model answers."
 

@@ -5,14 +5,13 @@ Takes what endpoints of many makes stream: calls in pieces or whole, with or wit
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Literal
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from typing import Literal
 
 from kernelci.engine.events import Call, CallDelta, CodeDelta, TextDelta, TextDone, UsageCounted
 from kernelci.engine.ports import CODE_TOOL, Emit, ModelRequest, Reply
-from kernelci.models.partial import Characters, PartialCode, code_in
+from kernelci.models.chunks import CallPiece, Chunk, Counted, Delta
+from kernelci.models.endpoint import TooLong
+from kernelci.models.partial import Characters, PartialCode, code_in, whole
 from kernelci.models.tokens import estimated
 from kernelci.protocol import ids
 from kernelci.protocol.objects import Usage
@@ -21,63 +20,8 @@ Finish = Literal["stop", "length", "content_filter"]
 
 _FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_filter"}
 
-# What is read of a chunk; endpoints put null or nothing where they have nothing to say
-
-
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-def _as_text(arguments: object) -> object:
-    return json.dumps(arguments) if isinstance(arguments, dict) else arguments
-
-
-class FunctionPiece(_Wire):
-    """Part of a call's name and arguments; some endpoints send the arguments as an object."""
-
-    name: str | None = None
-    arguments: Annotated[str | None, BeforeValidator(_as_text)] = None
-
-
-class CallPiece(_Wire):
-    """Part of a call."""
-
-    index: int | None = None
-    id: str | None = None
-    function: FunctionPiece = FunctionPiece()
-
-
-class Delta(_Wire):
-    """Part of a reply."""
-
-    content: str | None = None
-    refusal: str | None = None
-    tool_calls: tuple[CallPiece, ...] | None = None
-
-
-class Choice(_Wire):
-    """Part of one of the replies; only the first reply, number 0, is ever asked for."""
-
-    index: int = 0
-    delta: Delta | None = None
-    finish_reason: str | None = None
-
-
-class Counted(_Wire):
-    """The endpoint's own count."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
-class Chunk(_Wire):
-    """One event of the stream."""
-
-    choices: tuple[Choice, ...] | None = None
-    usage: Counted | None = None
-
-
-# What becomes of them
+LONGEST_REPLY = 4 * 1024 * 1024
+"""Characters of one reply's text and calls; a model that writes more is not going to end."""
 
 
 class _Called:
@@ -92,9 +36,9 @@ class _Called:
         self._pieces: list[str] = []
         self._characters = Characters()
 
-    def add(self, piece: FunctionPiece) -> None:
-        self.name = self.name or piece.name or ""
-        self._pieces.append(self._characters.feed(piece.arguments or ""))
+    def add(self, piece: CallPiece) -> None:
+        self.name = self.name or whole(piece.name)
+        self._pieces.append(self._characters.feed(piece.arguments))
 
     def unshown(self) -> str:
         """The arguments that have come since they were last asked for."""
@@ -112,16 +56,16 @@ class StreamedReply:
     """Takes the chunks of one reply and emits what `Model.reply` promises to emit.
 
     White space that a text begins with waits for the first letter, so that a call after a mere line break opens no
-    message. Text after a call is dropped, as the message before it has closed. `size` counts the characters so far.
+    message. Text after a call is dropped, as the message before it has closed.
     """
 
     def __init__(self, request: ModelRequest, emit: Emit) -> None:
         self.finish: Finish | None = None
-        self.size = 0
+        self._size = 0
         self._request = request
         self._emit = emit
         self._text: list[str] = []
-        self._held = ""
+        self._held: list[str] = []
         self._characters = Characters()
         self._calls: list[_Called] = []
         self._decoder = PartialCode()
@@ -129,12 +73,16 @@ class StreamedReply:
         self._usage: Usage | None = None
 
     async def add(self, chunk: Chunk) -> None:
-        """Take a chunk in. `finish` is set once the endpoint has said that the reply is over."""
+        """Take a chunk in. `finish` is set once the endpoint has said that the reply is over.
+
+        Raises:
+            TooLong: the reply has more than LONGEST_REPLY characters.
+        """
         if chunk.usage:
             self._usage = _counted(chunk.usage) or self._usage
         for choice in chunk.choices or ():
-            if choice.index != 0:
-                continue
+            if choice.index:
+                continue  # only one reply, number 0, was asked for
             if choice.delta:
                 await self._take(choice.delta)
             if choice.finish_reason:
@@ -147,7 +95,8 @@ class StreamedReply:
         calls = tuple(call.made(may_be_code=self._request.offers_code) for call in self._calls)
         if calls and calls[0].code is not None:
             shown = "".join(self._code)
-            await self._show_code(calls[0].code.removeprefix(shown) if calls[0].code.startswith(shown) else "")
+            if calls[0].code.startswith(shown):
+                await self._show_code(calls[0].code.removeprefix(shown))
         text = "".join(self._text)
         usage = self._usage or estimated(self._request, text + "".join(call.arguments for call in calls))
         await self._emit(UsageCounted(usage))
@@ -157,22 +106,26 @@ class StreamedReply:
 
     async def _take(self, delta: Delta) -> None:
         words = delta.content or delta.refusal or ""
-        self.size += len(words)
+        self._measure(words)
         if not self._calls:
             await self._say(self._characters.feed(words))
         for piece in delta.tool_calls or ():
-            self.size += len(piece.function.name or "") + len(piece.function.arguments or "")
+            self._measure(piece.name, piece.arguments)
             call = self._call_of(piece)
-            call.add(piece.function)
+            call.add(piece)
             await self._show(call)
 
+    def _measure(self, *texts: str) -> None:
+        self._size += sum(len(text) for text in texts)
+        if self._size > LONGEST_REPLY:
+            raise TooLong
+
     async def _say(self, words: str) -> None:
-        text = self._held + words
-        if not self._text and (not text or text.isspace()):
-            self._held = text
-            return
-        self._held = ""
-        if text:
+        if not self._text and not words.strip():
+            self._held.append(words)
+        elif words:
+            text = "".join([*self._held, words])
+            self._held.clear()
             self._text.append(text)
             await self._emit(TextDelta(text))
 
@@ -183,7 +136,7 @@ class StreamedReply:
         some endpoints number every call 0. A new id alone says nothing: some send one with every piece.
         """
         call = next((call for call in reversed(self._calls) if _same(call, piece)), None)
-        if piece.function.name and call is not None:
+        if piece.name and call is not None:
             bare = piece.index is None and piece.id is None
             another = piece.id is not None and call.theirs is not None and piece.id != call.theirs
             call = None if bare or another else call
@@ -213,7 +166,7 @@ class StreamedReply:
 def _same(call: _Called, piece: CallPiece) -> bool:
     if piece.index is not None and call.index is not None:
         return piece.index == call.index
-    return not piece.function.name or piece.id is None or piece.id == call.theirs
+    return not piece.name or piece.id is None or piece.id == call.theirs
 
 
 def _counted(usage: Counted) -> Usage | None:

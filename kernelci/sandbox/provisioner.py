@@ -59,6 +59,13 @@ class KernelciProvisioner(KernelProvisionerBase):
     def has_process(self) -> bool:
         return self.process is not None
 
+    @property
+    def whereabouts(self) -> tuple[int, Path]:
+        """The kernel's process, which leads its group, and the folder of its sockets; only while it lives."""
+        assert self.process is not None
+        assert self.runtime is not None
+        return self.process.pid, self.runtime
+
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401
         """Choose the sockets' place and the kernel's command, folder and environment variables.
 
@@ -76,6 +83,7 @@ class KernelciProvisioner(KernelProvisionerBase):
         manager.transport = "ipc"
         manager.ip = str(self.runtime / "k")
         manager.cache_ports = False
+        manager.connection_file = manager.connection_file or str(self.runtime / "kernel.json")
         manager.write_connection_file()
         self.connection_info = manager.get_connection_info()
         kwargs["cmd"] = self._command(manager.format_kernel_cmd(kwargs.pop("extra_arguments", [])))

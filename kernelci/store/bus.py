@@ -72,9 +72,13 @@ class JournalBus:
         place = bisect_right(journal.records, after, key=attrgetter("seq"))
         while True:
             while place == len(journal.records):
+                if place and _ends(journal.records[-1]):
+                    return
                 await journal.more()
             recorded = journal.records[place]
             place += 1
+            if recorded.seq <= after:  # who comes early may ask for what is still to come
+                continue
             yield recorded
             if _ends(recorded) or _waits(recorded):
                 return

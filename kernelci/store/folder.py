@@ -157,6 +157,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _copy_database(source: Path, target: Path) -> None:
+    os.close(os.open(target, os.O_CREAT, 0o600))
     with (
         contextlib.closing(sqlite3.connect(source)) as database,
         contextlib.closing(sqlite3.connect(target)) as copy,

@@ -13,16 +13,17 @@ from tests.upstream import Answer, Upstream
 
 
 @pytest.fixture(scope="module")
-def _running():
+def running():
     with Upstream() as upstream:
         yield upstream
 
 
 @pytest.fixture
-def upstream(_running: Upstream) -> Upstream:
-    """An endpoint without a script yet."""
-    _running.will([])
-    return _running
+def upstream(running: Upstream) -> Upstream:
+    """An endpoint that lists one model and has no script yet."""
+    running.will([])
+    running.models = ("scripted",)
+    return running
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from kernelci.errors import ModelRefused, StartupError
 from kernelci.models.chat import ChatModel
 from kernelci.models.endpoint import Endpoint
 from tests.models.requests import WITH_CODE
-from tests.upstream import Fails, Says, Upstream
+from tests.upstream import Fails, Says
 
 
 async def ignore(event: Event) -> None:
@@ -58,29 +58,39 @@ async def test_the_environment_has_no_part_in_it(upstream, monkeypatch):
     }
 
 
-async def test_other_machines_are_reached_by_the_proxy(monkeypatch):
-    with Upstream([Says("By the proxy.")]) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", f"http://{proxy.host}")
-        endpoint = Endpoint("http://models.invalid/v1")
-        async with endpoint.connect(retries=0) as client:
-            reply = await ChatModel(endpoint, client).reply(WITH_CODE, ignore)
-        assert reply.text == "By the proxy."
-        assert proxy.requests[0].headers["host"] == "models.invalid"
+async def test_other_machines_are_reached_by_the_proxy(upstream, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://{upstream.host}")
+    endpoint = Endpoint("http://models.invalid/v1")
+    async with endpoint.connect(retries=0) as client:
+        # Only the proxy can have answered: nothing has a name that ends in .invalid.
+        with pytest.raises(ModelRefused, match=r"models\.invalid has no such model"):
+            await ChatModel(endpoint, client).reply(WITH_CODE, ignore)
+
+
+def test_a_proxy_of_no_usable_kind_stops_the_start(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "gopher://me:hunter2@127.0.0.1:1")
+    with pytest.raises(StartupError) as refused:
+        Endpoint("https://models.example/v1").connect()
+    assert refused.value.message == "The proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is of no usable kind."
+
+
+def refuses(message: str, **more: object) -> Fails:
+    return Fails(400, {"error": {"message": message, **more}})
 
 
 @pytest.mark.parametrize(
     ("refusal", "left_out", "sent_instead"),
     [
-        (Fails(400, {"error": {"message": "Unrecognized request argument supplied: stream_options"}}), "stream_options", {}),
-        (Fails(422, {"detail": [{"loc": ["body", "stream_options"], "msg": "Extra inputs"}]}), "stream_options", {}),
-        (Fails(400, {"error": {"message": "no", "param": "parallel_tool_calls"}}), "parallel_tool_calls", {}),
+        (refuses("Unrecognized request argument supplied: stream_options"), "stream_options", {}),
+        (Fails(422, {"detail": [{"loc": ["body", "stream_options"], "msg": "Extra"}]}), "stream_options", {}),
+        (refuses("Not supported.", param="parallel_tool_calls"), "parallel_tool_calls", {}),
         (
-            Fails(400, {"error": {"message": "'max_tokens' is not supported. Use 'max_completion_tokens' instead."}}),
+            refuses("'max_tokens' is not supported. Use 'max_completion_tokens' instead."),
             "max_tokens",
             {"max_completion_tokens": 100},
         ),
     ],
-)  # fmt: skip
+)
 async def test_a_parameter_that_is_refused_is_left_out_for_good(upstream, refusal, left_out, sent_instead):
     upstream.will([refusal, Says("one", usage=None), Says("two", usage=None)])
     endpoint = Endpoint(upstream.url)
@@ -97,8 +107,8 @@ async def test_a_parameter_that_is_refused_is_left_out_for_good(upstream, refusa
 @pytest.mark.parametrize(
     "refusal",
     [
-        Fails(400, {"error": {"message": "max_tokens is too large: 100. This model supports at most 50."}}),
-        Fails(400, {"error": {"message": "The messages are too long."}}),
+        refuses("max_tokens is too large: 100. This model supports at most 50."),
+        refuses("The messages are too long."),
         Fails(404, {"error": {"message": "stream_options"}}),
     ],
 )
@@ -112,7 +122,7 @@ async def test_any_other_refusal_is_final(upstream, refusal):
 
 
 async def test_a_parameter_refused_twice_ends_the_question(upstream):
-    upstream.will(lambda body: Fails(400, {"error": {"message": "no stream_options, whatever you do"}}))
+    upstream.will(lambda body: refuses("no stream_options, whatever you do"))
     endpoint = Endpoint(upstream.url)
     async with endpoint.connect() as client:
         with pytest.raises(ModelRefused):
@@ -120,7 +130,10 @@ async def test_a_parameter_refused_twice_ends_the_question(upstream):
     assert len(upstream.requests) == 2
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:11434", "ftp://x/v1", "http:///v1", "http://x:99999/v1", "http://[::1/v1", "http://x/v1?key=1"])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    ["", "127.0.0.1:11434", "ftp://x/v1", "http:///v1", "http://x:99999/v1", "http://[::1/v1", "http://x/?key=1"],
+)
 def test_what_is_no_address_is_refused_at_the_start(url):
     with pytest.raises(StartupError, match="is no address"):
         Endpoint(url)

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from kernelci.engine.events import Event, TextDelta
 from kernelci.engine.ports import Reply
 from kernelci.errors import ModelBusy, ModelRefused, ModelUnavailable
-from kernelci.models import chat, endpoint
+from kernelci.models import endpoint, streamed
 from kernelci.models.chat import ChatModel
 from kernelci.models.endpoint import Endpoint
 from tests.models.requests import WITH_CODE
@@ -199,7 +199,7 @@ async def test_a_failure_that_passes_is_tried_again(upstream):
 
 
 async def test_a_reply_without_end_is_stopped(upstream, monkeypatch):
-    monkeypatch.setattr(chat, "LONGEST_REPLY", 1000)
+    monkeypatch.setattr(streamed, "LONGEST_REPLY", 1000)
     upstream.will([NeverEnds([text_chunk("again and again, ")])])
     events: list[Event] = []
     with pytest.raises(ModelUnavailable, match="wrote without end"):
@@ -209,7 +209,7 @@ async def test_a_reply_without_end_is_stopped(upstream, monkeypatch):
 
 
 async def test_calls_without_end_are_stopped(upstream, monkeypatch):
-    monkeypatch.setattr(chat, "LONGEST_REPLY", 1000)
+    monkeypatch.setattr(streamed, "LONGEST_REPLY", 1000)
     upstream.will([NeverEnds([call_chunk({"index": 0, "function": {"name": "weather", "arguments": "x"}})])])
     with pytest.raises(ModelUnavailable, match="wrote without end"):
         await ask(upstream.url)
@@ -231,16 +231,16 @@ async def test_an_error_without_end_is_stopped(upstream, monkeypatch):
 
 async def test_being_cancelled_hangs_up(upstream):
     upstream.will([NeverEnds([text_chunk("tick ")], pause=0.001)])
-    with anyio.CancelScope() as scope:
+    asked = Endpoint(upstream.url)
+    async with asked.connect() as client:
+        with anyio.CancelScope() as scope:
 
-        async def emit(event: Event) -> None:
-            scope.cancel()
+            async def emit(event: Event) -> None:
+                scope.cancel()
 
-        asked = Endpoint(upstream.url)
-        async with asked.connect() as client:
             await ChatModel(asked, client).reply(WITH_CODE, emit)
-    assert scope.cancelled_caught
-    assert await anyio.to_thread.run_sync(upstream.left.wait, 10)
+        assert scope.cancelled_caught
+        assert await anyio.to_thread.run_sync(upstream.left.wait, 10)
 
 
 async def test_being_cancelled_while_waiting_hangs_up(upstream):

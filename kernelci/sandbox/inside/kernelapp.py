@@ -6,15 +6,22 @@ Imported by its neighbours in this folder, in the environment of the model's cod
 from __future__ import annotations
 
 import ast
+import contextvars
+import functools
+import os
 import re
-from typing import cast
+import threading
 
-from ipykernel.iostream import OutStream
+from bounds import BoundedSession, CellStream
 from ipykernel.kernelapp import IPKernelApp
 from traitlets.config import Config
 
-CELL_BYTES = 16 * 1024 * 1024
-"""What one cell may print to one stream; the rest is dropped here, so that it costs no memory anywhere."""
+
+class KernelApp(IPKernelApp):
+    """The application with our session in it."""
+
+    def _session_default(self) -> BoundedSession:
+        return BoundedSession(parent=self)
 
 
 def kernel_app(connection_file: str, *, stands_for_data: str | None) -> IPKernelApp:
@@ -24,39 +31,30 @@ def kernel_app(connection_file: str, *, stands_for_data: str | None) -> IPKernel
     """
     config = Config()
     config.IPKernelApp.connection_file = connection_file
-    config.IPKernelApp.outstream_class = f"{__name__}.CellStream"
+    config.IPKernelApp.outstream_class = f"{CellStream.__module__}.{CellStream.__name__}"
     config.InteractiveShellApp.exec_PYTHONSTARTUP = False
     config.InteractiveShell.colors = "nocolor"
     config.HistoryManager.enabled = False
-    app = IPKernelApp.instance(config=config)
+    app = KernelApp.instance(config=config)
     app.initialize([])  # pyright: ignore[reportUnknownMemberType]
+    os.environ["TERM"] = "dumb"
+    for name in ("CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"):  # ipykernel's, for a reader who sees colours
+        os.environ.pop(name, None)
+    keep_threads_in_their_cells()
     if stands_for_data is not None and app.shell is not None:
         app.shell.ast_transformers.append(DataFolder(stands_for_data))
     return app
 
 
-class CellStream(OutStream):
-    """Standard output or error of the cells: sent on within 20 ms, and only so much a cell."""
+def keep_threads_in_their_cells() -> None:
+    """Have what a thread prints belong to the cell that started it, not to whichever runs at that time."""
+    start = threading.Thread.start
 
-    flush_interval = 0.02
-    _cell: str | None = None
-    _left = 0
+    def start_in_context(thread: threading.Thread) -> None:
+        thread.run = functools.partial(contextvars.copy_context().run, thread.run)
+        start(thread)
 
-    def write(self, string: str) -> int | None:
-        """Write what the cell has left to write; the first write beyond that says so."""
-        cell = cast("dict[str, str]", self.parent_header).get("msg_id")  # pyright: ignore[reportUnknownMemberType]
-        if cell != self._cell:
-            self._cell, self._left = cell, CELL_BYTES
-        if self._left < 0:
-            return len(string)
-        # Lone surrogates do not survive the way to the host: show them as Python writes them.
-        encoded = string.encode("utf-8", "backslashreplace")
-        shown = encoded[: self._left].decode("utf-8", "ignore")
-        self._left -= len(encoded)
-        if self._left < 0:
-            shown += f"\n[output cut here: one cell may print {CELL_BYTES // 1024**2} MiB]\n"
-        super().write(shown)
-        return len(string)
+    threading.Thread.start = start_in_context
 
 
 class DataFolder(ast.NodeTransformer):

@@ -36,7 +36,7 @@ def main() -> None:
         bind(folder)
     os.chdir(DATA if bound else folder)
     sys.argv[:] = [""]
-    sys.modules["debugpy"] = None  # pyright: ignore[reportArgumentType]  # unused, and a fifth of a start
+    sys.modules["debugpy"] = None  # pyright: ignore[reportArgumentType]  # unused, and a part of every start
     try:
         sys.path.insert(0, str(Path(__file__).parent))
         import kernelapp  # noqa: PLC0415

@@ -1,0 +1,34 @@
+"""`kernelci ask`: one question to a model that has a kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from kernelci.cli.conversation import conversation
+from kernelci.cli.local import notebook_of, tell
+from kernelci.cli.options import TALKING, takes
+from kernelci.settings import Settings
+
+Files = Annotated[
+    list[Path],
+    typer.Option("--file", "-f", help="A file for the code to read; may be repeated.", exists=True, dir_okay=False),
+]
+
+
+@takes(*TALKING)
+def ask(
+    settings: Settings,
+    question: Annotated[str, typer.Argument(help="What to find out.", show_default=False)],
+    file: Files = [],  # noqa: B006  typer's way to say: none
+) -> None:
+    """Ask a question about files; what the answer makes is saved in the working folder."""
+    about = Console(stderr=True)
+    with conversation(settings, about) as talk:
+        run = talk.ask(question, talk.upload(file))
+        tell(about, f"\nNotebook: {notebook_of(settings, talk.thread_id)}", "bright_black")
+    if run.status != "completed":
+        raise typer.Exit(1)

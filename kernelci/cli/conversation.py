@@ -1,0 +1,107 @@
+"""A thread with an assistant over the official SDK, each run shown as it goes. What demo, ask and chat share.
+
+The SDK calls this API deprecated, since its maker's own service of it is gone.
+"""
+# pyright: reportDeprecated=false
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from openai import BadRequestError, OpenAI, OpenAIError
+from openai.types.beta.threads import Run
+from openai.types.beta.threads.runs import RunStep
+from rich.console import Console
+
+from kernelci.cli.client import openai_client
+from kernelci.cli.live import LiveRun
+from kernelci.cli.local import server_for
+from kernelci.cli.results import Results
+from kernelci.cli.screen import Screen
+from kernelci.settings import Settings
+
+_INSTRUCTIONS = (
+    "You are a careful data analyst with a Python kernel. Run code to find out rather than guess; when it fails, "
+    "read the traceback and mend it. Draw charts where they help, and link the files you make. Answer briefly, in "
+    "the language of the question."
+)
+
+
+class Conversation:
+    """One thread, and the assistant that answers on it."""
+
+    def __init__(
+        self, client: OpenAI, screen: Screen, results: Results, *, assistant_id: str, thread_id: str
+    ) -> None:
+        self._client = client
+        self._screen = screen
+        self._results = results
+        self._assistant_id = assistant_id
+        self.thread_id = thread_id
+
+    def upload(self, files: Iterable[Path]) -> list[str]:
+        """Give files to the server; gives their ids."""
+        return [self._client.files.create(file=path, purpose="assistants").id for path in files]
+
+    def ask(self, question: str, file_ids: Sequence[str] = ()) -> Run:
+        """Post a message, show the run that answers it, and give it as it ended.
+
+        Ctrl-C cancels the run; the kernel keeps its variables.
+        """
+        threads = self._client.beta.threads
+        threads.messages.create(
+            self.thread_id,
+            role="user",
+            content=question,
+            attachments=[{"file_id": id, "tools": [{"type": "code_interpreter"}]} for id in file_ids],
+        )
+        live = LiveRun(self._screen, self._results)
+        try:
+            with threads.runs.stream(
+                thread_id=self.thread_id, assistant_id=self._assistant_id, event_handler=live
+            ) as stream:
+                return stream.get_final_run()
+        except KeyboardInterrupt:
+            return self._cancelled()
+        finally:
+            self._screen.end()
+
+    def steps(self, run: Run) -> list[RunStep]:
+        """The run's steps, first to last."""
+        return list(self._client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc"))
+
+    def _cancelled(self) -> Run:
+        """Cancel the newest run, and give it as it ended."""
+        self._screen.note("Stopping the run.", "yellow")
+        runs = self._client.beta.threads.runs
+        run = next(iter(runs.list(self.thread_id, limit=1)), None)
+        if run is None:
+            raise KeyboardInterrupt
+        with suppress(BadRequestError):  # it has ended by itself
+            runs.cancel(run.id, thread_id=self.thread_id)
+        return runs.poll(run.id, thread_id=self.thread_id)
+
+
+@contextmanager
+def conversation(settings: Settings, about: Console, *, thread_id: str | None = None) -> Generator[Conversation]:
+    """A conversation on the data folder's server, a new one or that of a thread; results go to the working folder.
+
+    Raises:
+        StartupError: there is no server, and none can be started.
+    """
+    with server_for(settings, about) as address, openai_client(address, settings.api_key) as client:
+        thread = client.beta.threads.retrieve(thread_id) if thread_id else client.beta.threads.create()
+        assistant = client.beta.assistants.create(
+            name="kernelci",
+            model=settings.model or next(iter(client.models.list())).id,
+            instructions=_INSTRUCTIONS,
+            tools=[{"type": "code_interpreter"}],
+        )
+        results = Results(client, Path())
+        try:
+            yield Conversation(client, Screen(Console()), results, assistant_id=assistant.id, thread_id=thread.id)
+        finally:
+            with suppress(OpenAIError):  # the server may be what failed
+                client.beta.assistants.delete(assistant.id)

@@ -1,0 +1,75 @@
+"""A streamed run, shown as it goes: the SDK's events on one side, the screen on the other."""
+
+from __future__ import annotations
+
+from openai.lib.streaming import AssistantEventHandler
+from openai.types.beta import AssistantStreamEvent
+from openai.types.beta.threads import Message, TextDelta
+from openai.types.beta.threads.runs import CodeInterpreterToolCallDelta, RunStep, RunStepDelta
+from openai.types.beta.threads.text import Text
+
+from kernelci.cli.results import Results
+from kernelci.cli.screen import Screen
+
+
+class LiveRun(AssistantEventHandler):
+    """Shows one run, and saves what it makes."""
+
+    def __init__(self, screen: Screen, results: Results) -> None:
+        super().__init__()
+        self._screen = screen
+        self._results = results
+
+    def on_event(self, event: AssistantStreamEvent) -> None:
+        match event.event:
+            case "thread.run.in_progress" | "thread.run.step.completed":
+                self._screen.wait("waiting for the model")
+            case "thread.run.failed":
+                error = event.data.last_error
+                self._screen.note(error.message if error else "The run failed.", "red")
+            case "thread.run.incomplete":
+                reason = event.data.incomplete_details and event.data.incomplete_details.reason
+                self._screen.note(f"The answer stops here: {reason or 'the model was cut short'}.", "yellow")
+            case "thread.run.expired":
+                self._screen.note("The run took too long and has expired (KERNELCI_RUN_TIMEOUT).", "yellow")
+            case "thread.run.cancelled":
+                self._screen.note("Cancelled.", "yellow")
+            case "error":
+                self._screen.note(event.data.message or "The stream broke off.", "red")
+            case _:
+                pass
+
+    def on_run_step_delta(self, delta: RunStepDelta, snapshot: RunStep) -> None:
+        if delta.step_details is None or delta.step_details.type != "tool_calls":
+            return
+        for call in delta.step_details.tool_calls or ():
+            if call.type == "code_interpreter":
+                self._code(call)
+
+    def _code(self, call: CodeInterpreterToolCallDelta) -> None:
+        if call.code_interpreter is None:
+            return
+        if call.code_interpreter.input:
+            self._screen.write(call.code_interpreter.input)
+        for output in call.code_interpreter.outputs or ():
+            if output.type == "logs":
+                self._screen.show(output.logs or "")
+            elif output.image and output.image.file_id:
+                path = self._results.figure(output.image.file_id)
+                if path:
+                    self._screen.saved(path)
+
+    def on_run_step_done(self, run_step: RunStep) -> None:
+        self._screen.end()
+
+    def on_text_delta(self, delta: TextDelta, snapshot: Text) -> None:
+        self._screen.say(delta.value or "")
+
+    def on_message_done(self, message: Message) -> None:
+        for part in message.content:
+            if part.type == "text":
+                for note in part.text.annotations:
+                    if note.type == "file_path":
+                        path = self._results.file(note.file_path.file_id, note.text)
+                        if path:
+                            self._screen.saved(path)

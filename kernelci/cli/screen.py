@@ -1,0 +1,196 @@
+"""What a person sees of a run: text as it is said, code as it is written, a spinner, what cells print.
+
+Lines are written as they become whole, and never again, so that it reads the same in a terminal, a pipe and a
+log. Only the unfinished last line and the spinner are redrawn, and only in a terminal. Text is passed on as it is:
+nothing is wrapped or reordered, since the terminal lays out right-to-left text itself; but the control
+characters of a model or its program do not reach it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.syntax import Syntax
+from rich.text import Text
+
+from kernelci.cli.traceback import RULE, is_traceback, shortened
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+_GUTTERS = {"code": Text("┃ ", "blue"), "output": Text("│ ", "bright_black"), "error": Text("│ ", "red")}
+_QUIET = 0.4  # seconds without more code after which it is taken for running
+
+Block = Literal["text", "code", "output"]
+
+
+def plain(text: str) -> str:
+    """The text without escape sequences and control characters; line ends and tabs stay."""
+    return _CONTROLS.sub("", _ESCAPES.sub("", text))
+
+
+class Screen:
+    """Shows one run after the other on a console."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._block: Block | None = None
+        self._tail = ""  # of the open block: what has no line end yet
+        self._code: list[str] = []
+        self._traceback: list[str] | None = None
+        self._working = _Working()
+        self._live = Live(self._working, console=console, transient=True, refresh_per_second=12)
+
+    def wait(self, reason: str) -> None:
+        """Show that something is being waited for, until something comes or `end`."""
+        self._working.since(reason)
+        if self._console.is_terminal:
+            self._live.start()
+
+    def say(self, text: str) -> None:
+        """More of the assistant's text."""
+        text = plain(text)
+        if text:
+            self._live.stop()
+            self._open("text")
+            self._console.print(Text(text), end="", soft_wrap=True)
+            self._tail = text.rpartition("\n")[2]
+
+    def write(self, code: str) -> None:
+        """More of the code that is about to run."""
+        self._open("code")
+        self.wait("writing code")
+        for line in self._lines(code):
+            self._code_line(line)
+
+    def show(self, text: str) -> None:
+        """More of what a cell printed, showed or raised."""
+        if self._block == "code":
+            self._flush()
+        self._open("output")
+        self.wait("running")
+        for line in self._lines(text):
+            self._output_line(line)
+
+    def note(self, text: str, style: str = "") -> None:
+        """A line of ours between the blocks."""
+        self.end()
+        self._console.print(Text(plain(text), style), soft_wrap=True)
+
+    def saved(self, path: Path) -> None:
+        """A file is there."""
+        self.end()
+        self._console.print(Text("└ ", "bright_black"), Text(str(path), "green"), sep="", soft_wrap=True)
+
+    def end(self) -> None:
+        """The block is whole, and nothing is waited for."""
+        self._flush()
+        self._live.stop()
+        self._block = None
+
+    def _open(self, block: Block) -> None:
+        if block != self._block:
+            joined = (self._block, block) == ("code", "output")
+            self._flush()
+            if not joined:
+                self._console.print()
+            self._block = block
+
+    def _flush(self) -> None:
+        """Finish the open line, and show the traceback that has been gathered."""
+        tail, self._tail = self._tail, ""
+        match self._block:
+            case "text":
+                if tail:
+                    self._console.print()
+            case "code":
+                if tail:
+                    self._code_line(tail)
+                self._code.clear()
+            case "output":
+                if tail:
+                    self._output_line(tail)
+                self._error_lines()
+            case None:
+                pass
+        self._working.tail = None
+
+    def _lines(self, text: str) -> Iterator[str]:
+        """The lines that the text completes; the rest is shown as the unfinished one."""
+        *whole, self._tail = (self._tail + text).split("\n")
+        yield from whole
+        if self._traceback is None:
+            self._working.tail = _gutter(self._block or "output", Text(_last_drawn(self._tail)))
+
+    def _code_line(self, line: str) -> None:
+        # Highlighted with the lines before it, since a string may have begun in one of them.
+        self._code.append(plain(line))
+        code = Syntax("", "python", theme="ansi_dark").highlight("\n".join(self._code))
+        highlighted = code.split("\n", allow_blank=True)[len(self._code) - 1]
+        self._console.print(_gutter("code", highlighted), soft_wrap=True)
+
+    def _output_line(self, line: str) -> None:
+        line = _last_drawn(line)
+        if self._traceback is None and not RULE.fullmatch(line):
+            self._console.print(_gutter("output", Text(line)), soft_wrap=True)
+        else:
+            self._traceback = [*(self._traceback or []), line]
+
+    def _error_lines(self) -> None:
+        lines, self._traceback = self._traceback or [], None
+        if not is_traceback(lines):
+            self._print_all("output", (Text(line) for line in lines))
+            return
+        error, *where = shortened(lines)
+        self._print_all("error", [Text(error, "bold red"), *(Text(line, "red") for line in where)])
+        if left_out := len(lines) - 1 - len(where):
+            self._print_all(
+                "error", [Text(f"… {left_out} more lines of traceback in the notebook", "bright_black")]
+            )
+
+    def _print_all(self, gutter: str, lines: Iterable[Text]) -> None:
+        for line in lines:
+            self._console.print(_gutter(gutter, line), soft_wrap=True)
+
+
+class _Working:
+    """The part that is redrawn: the unfinished line, and a spinner with what is waited for and how long."""
+
+    def __init__(self) -> None:
+        self.tail: Text | None = None
+        self._reason = ""
+        self._started = self._touched = time.monotonic()
+        self._spinner = Spinner("dots", style="blue")
+
+    def since(self, reason: str) -> None:
+        self._touched = time.monotonic()
+        if reason != self._reason:
+            self._reason, self._started = reason, self._touched
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        now = time.monotonic()
+        reason, started = self._reason, self._started
+        if reason == "writing code" and now - self._touched > _QUIET:
+            reason, started = "running", self._touched
+        if self.tail:
+            line = self.tail.copy()
+            line.truncate(options.max_width, overflow="ellipsis")
+            yield line
+        self._spinner.update(text=Text(f"{reason} {now - started:.0f} s", "bright_black"))
+        yield self._spinner
+
+
+def _gutter(kind: str, line: Text) -> Text:
+    return Text.assemble(_GUTTERS[kind], line)
+
+
+def _last_drawn(line: str) -> str:
+    """What is left of a line that was drawn over by carriage returns, such as a progress bar."""
+    return plain(line.rstrip("\r").rpartition("\r")[2])

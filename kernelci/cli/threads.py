@@ -1,0 +1,111 @@
+"""`kernelci threads`: the threads of a data folder and their notebooks, whether a server runs on it or not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import anyio
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from kernelci.cli.notebook import portable
+from kernelci.cli.options import STATE, takes
+from kernelci.cli.results import written
+from kernelci.cli.screen import plain
+from kernelci.engine.ports import Page
+from kernelci.errors import StartupError
+from kernelci.protocol.objects import Cell, Message, Thread
+from kernelci.protocol.parts import TextPart
+from kernelci.settings import Settings
+from kernelci.store.folder import DataFolder, running
+from kernelci.store.store import SqlStore
+from kernelci.transcripts.notebook import assembled, merged
+
+T = TypeVar("T")
+
+threads = typer.Typer(help="List and export the threads of a data folder.", no_args_is_help=True)
+
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Where to write it; - for standard output.", show_default=False),
+]
+
+
+@threads.command("list")
+@takes(*STATE)
+def list_(settings: Settings) -> None:
+    """List the threads, newest first: id, when it was made, how it begins."""
+    console = Console()
+    for thread, beginning in anyio.run(_with_store, settings, _beginnings):
+        made = datetime.fromtimestamp(thread.created_at).astimezone()
+        console.print(
+            Text.assemble((thread.id, "bold"), "  ", (f"{made:%Y-%m-%d %H:%M}", "bright_black"), "  ", beginning),
+            soft_wrap=True,
+        )
+
+
+@threads.command()
+@takes(*STATE)
+def export(
+    settings: Settings,
+    thread: Annotated[str, typer.Argument(help="Its id.", show_default=False)],
+    output: Output = None,
+) -> None:
+    """Write a thread as a notebook that opens in any Jupyter. It is made from the store, so it can't be lost."""
+    notebook = portable(anyio.run(_with_store, settings, partial(_notebook, thread)))
+    if output == Path("-"):
+        typer.get_binary_stream("stdout").write(notebook)
+    elif output is None:
+        typer.echo(written(Path(f"{thread}.ipynb"), notebook))
+    else:
+        output.write_bytes(notebook)
+        typer.echo(output)
+
+
+async def _with_store(settings: Settings, work: Callable[[SqlStore], Awaitable[T]]) -> T:
+    """Do this with the folder's store: beside its server, whose business the tables are, or in its place."""
+    folder = DataFolder(settings.data_dir)
+    if not folder.database.exists():
+        raise StartupError(f"There are no threads in {folder.path}. Is it the right --data-dir?")
+    store = SqlStore(folder.url)
+    async with AsyncExitStack() as stack:
+        if running(folder.path):
+            stack.push_async_exit(store)  # not entered: that would bring the tables up to date
+        else:
+            await stack.enter_async_context(folder)
+            await stack.enter_async_context(store)
+        return await work(store)
+
+
+async def _beginnings(store: SqlStore) -> list[tuple[Thread, str]]:
+    return [(thread, await _beginning(store, thread)) async for thread in _newest_first(store)]
+
+
+async def _newest_first(store: SqlStore) -> AsyncIterator[Thread]:
+    last: str | None = None
+    while True:
+        page = await store.page(Thread, Page(limit=100, after=last))
+        for thread in page.data:
+            yield thread
+        if not page.has_more:
+            return
+        last = page.data[-1].id
+
+
+async def _beginning(store: SqlStore, thread: Thread) -> str:
+    """The first line that was said."""
+    first = await store.page(Message, Page(limit=1, order="asc"), within=thread.id)
+    said = (part.text.value for message in first.data for part in message.content if isinstance(part, TextPart))
+    return plain(next(said, "").strip().partition("\n")[0])
+
+
+async def _notebook(thread_id: str, store: SqlStore) -> bytes:
+    await store.get(Thread, thread_id)
+    items = await store.conversation(thread_id, Message, Cell)
+    return b"".join(assembled(thread_id, merged({}, items)))

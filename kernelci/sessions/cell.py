@@ -1,0 +1,93 @@
+"""One execute request while it runs: which of its messages have come, and so whether it is over (pure)."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from kernelci.protocol.parts import JsonObject
+from kernelci.sessions.outputs import Outputs
+
+StreamName = Literal["stdout", "stderr"]
+
+STREAMED = 1024 * 1024
+"""Characters of a cell's printed text that are told while it runs."""
+
+
+class RunningCell:
+    """What has come back for one request.
+
+    A cell is over when both its reply and its idle have come: either may be first, and output may come between
+    them.
+    """
+
+    def __init__(self, id: str, max_bytes: int) -> None:
+        self.id = id
+        self.outputs = Outputs()
+        self.execution_count: int | None = None
+        self.status = "error"
+        self.busy = False
+        self.received = 0
+        self._room = max_bytes
+        self._replied = False
+        self._idle = False
+        self._printed: list[tuple[StreamName, str]] = []
+        self._streamed = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to come."""
+        return self._replied and self._idle
+
+    @property
+    def flooded(self) -> bool:
+        """Whether it has sent more than it may."""
+        return self.received > self._room
+
+    def publish(self, kind: str, content: JsonObject, size: int) -> None:
+        """Take a message of the iopub channel, `size` bytes long."""
+        self.received += size
+        match kind:
+            case "status":
+                self.busy = self.busy or content.get("execution_state") == "busy"
+                self._idle = self._idle or content.get("execution_state") == "idle"
+            case "execute_input":
+                self._count(content)
+            case "error":
+                self.outputs.take(kind, content)
+            case _ if not self.flooded:
+                self.outputs.take(kind, content)
+                if kind == "stream":
+                    self._print(content)
+            case _:
+                pass
+
+    def reply(self, content: JsonObject) -> None:
+        """Take the reply of the shell channel."""
+        self._replied = True
+        self.status = "ok" if content.get("status") == "ok" else "error"
+        self._count(content)
+
+    def printed(self) -> list[tuple[StreamName, str]]:
+        """The text that was printed since the last call, in order, neighbours of one stream joined."""
+        pieces, self._printed = self._printed, []
+        joined: list[tuple[StreamName, str]] = []
+        for name, text in pieces:
+            if joined and joined[-1][0] == name:
+                joined[-1] = (name, joined[-1][1] + text)
+            else:
+                joined.append((name, text))
+        return joined
+
+    def _print(self, content: JsonObject) -> None:
+        name, text = content.get("name"), content.get("text")
+        if name in {"stdout", "stderr"} and isinstance(text, str) and self._streamed < STREAMED:
+            shown = text[: STREAMED - self._streamed]
+            self._streamed += len(shown)
+            if self._streamed == STREAMED:
+                shown += "\n[... more is printed than is shown here while the cell runs ...]\n"
+            self._printed.append((cast(StreamName, name), shown))
+
+    def _count(self, content: JsonObject) -> None:
+        count = content.get("execution_count")
+        if isinstance(count, int):
+            self.execution_count = count

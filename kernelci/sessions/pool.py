@@ -1,0 +1,252 @@
+"""The sessions of a server: which kernel serves which, when one is started, and when it has to go."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+import anyio
+import anyio.to_thread
+import zmq.asyncio
+from jupyter_client.manager import AsyncKernelManager
+
+from kernelci.engine.ports import CellResult, MountedFile, OnStream, SessionFile
+from kernelci.errors import KernelciError, KernelUnavailable
+from kernelci.sandbox.environment import KERNEL, Environment
+from kernelci.sandbox.provisioner import KernelciProvisioner
+from kernelci.sessions import orphans
+from kernelci.sessions.client import LOST, CellLimits, KernelClient
+from kernelci.sessions.workspace import Workspace
+from kernelci.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Kernel:
+    """A kernel that runs, under jupyter_client's care."""
+
+    manager: AsyncKernelManager
+    client: KernelClient
+
+
+@dataclass(slots=True, eq=False)
+class _Session:
+    """A session that has been used since the server started. Who holds the lock uses or changes the kernel."""
+
+    id: str
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    kernel: _Kernel | None = None
+    used: float = 0.0
+    running: anyio.CancelScope | None = None
+    seen: bool = False
+    lost: str | None = None
+    """Why the last kernel has gone, until the session has been told."""
+
+
+class SessionPool:
+    """Session id to kernel. An async context manager: at its end, all kernels have gone.
+
+    `folder` keeps the sessions' folders and must be this server's alone. The environment is built on first use
+    if `prepare` of it was not called before.
+    """
+
+    def __init__(self, folder: Path, settings: Settings, environment: Environment) -> None:
+        self._folder = folder
+        self._environment = environment
+        self._workspace = Workspace(folder)
+        self._limits = CellLimits(timeout=settings.execution_timeout, grace=settings.interrupt_grace)
+        self._max_kernels = settings.max_kernels
+        self._idle = settings.session_idle
+        self._sessions: dict[str, _Session] = {}
+        self._alive = 0
+        self._freed = anyio.Event()
+
+    async def __aenter__(self) -> Self:
+        await anyio.to_thread.run_sync(self._begin)
+        self._context = zmq.asyncio.Context()
+        self._tasks = await anyio.create_task_group().__aenter__()
+        self._tasks.start_soon(self._cull)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as closing:
+                for session in self._sessions.values():
+                    closing.start_soon(self._halt, session)
+        self._tasks.cancel_scope.cancel()
+        left = await self._tasks.__aexit__(kind, error, trace)
+        self._context.destroy(linger=0)
+        return left
+
+    async def execute(
+        self, session_id: str, code: str, *, files: Sequence[MountedFile], on_stream: OnStream
+    ) -> CellResult:
+        async with self._held(session_id) as session:
+            with anyio.CancelScope() as session.running:
+                return await self._execute(session, code, files, on_stream)
+            return CellResult("dead", None, ())  # the session was closed meanwhile
+
+    async def names(self, session_id: str, files: Sequence[MountedFile]) -> dict[str, str]:
+        return await anyio.to_thread.run_sync(self._workspace.names, session_id, files)
+
+    async def file(self, session_id: str, path: str) -> SessionFile | None:
+        return await anyio.to_thread.run_sync(self._workspace.file, session_id, path)
+
+    async def close(self, session_id: str) -> None:
+        if known := self._sessions.get(session_id):
+            await self._halt(known)
+        async with self._held(session_id) as session:
+            await self._end(session)
+            await anyio.to_thread.run_sync(self._workspace.remove, session_id)
+            del self._sessions[session_id]
+
+    @asynccontextmanager
+    async def _held(self, session_id: str) -> AsyncGenerator[_Session]:
+        """The session, with its lock; one that was closed while we waited for it is not the session any more."""
+        while True:
+            session = self._sessions.setdefault(session_id, _Session(session_id))
+            async with session.lock:
+                if self._sessions.get(session_id) is session:
+                    try:
+                        yield session
+                    finally:
+                        session.used = anyio.current_time()
+                        self._wake()
+                    return
+
+    async def _execute(
+        self, session: _Session, code: str, files: Sequence[MountedFile], on_stream: OnStream
+    ) -> CellResult:
+        await anyio.to_thread.run_sync(self._mount, session, files)
+        client = (await self._kernel(session)).client
+        news, session.lost = session.lost, None
+        if news:
+            news = f"This kernel is a new one, because {news}. {LOST}\n"
+            await on_stream("stderr", news)
+        try:
+            result = await client.execute(code, on_stream)
+        finally:
+            if client.ended:
+                with anyio.CancelScope(shield=True):
+                    await self._end(session)
+                session.lost = "the last one did not stop when its run was cancelled"
+        session.lost = None
+        told = ({"output_type": "stream", "name": "stderr", "text": news},) if news else ()
+        return replace(result, outputs=(*told, *result.outputs))
+
+    def _mount(self, session: _Session, files: Sequence[MountedFile]) -> None:
+        if not session.seen and self._workspace.exists(session.id):
+            session.lost = "the server was restarted"
+        session.seen = True
+        self._workspace.mount(session.id, files)
+
+    async def _kernel(self, session: _Session) -> _Kernel:
+        """The session's kernel, started if need be; raises KernelUnavailable."""
+        if session.kernel and session.kernel.client.gone:
+            client = session.kernel.client
+            await self._end(session)
+            session.lost = f"the last one has ended ({client.cause_of_end()})"
+        if not session.kernel:
+            await self._reserve()
+            session.kernel = await self._start(session.id)
+        return session.kernel
+
+    async def _start(self, session_id: str) -> _Kernel:
+        """Start a kernel in the place that was reserved for it."""
+        manager = AsyncKernelManager(kernel_name=KERNEL, context=self._context)
+        folder = self._workspace.data(session_id)
+        try:
+            start = cast("Callable[..., Awaitable[None]]", manager.start_kernel)
+            await start(folder=folder, environment=self._environment)
+            client = KernelClient(manager, self._limits)
+            self._tasks.start_soon(self._serve, client)
+            await client.ready()
+            provisioner = cast(KernelciProvisioner, manager.provisioner)
+            await anyio.to_thread.run_sync(orphans.note, folder.parent, *provisioner.whereabouts)
+        except BaseException as error:
+            with anyio.CancelScope(shield=True):
+                await _shut_down(manager)
+            self._release()
+            if isinstance(error, KernelciError | OSError):
+                raise KernelUnavailable(f"No kernel could be started: {error}") from error
+            raise
+        logger.info("kernel started", extra={"action": "kernel_started", "session": session_id})
+        return _Kernel(manager, client)
+
+    async def _serve(self, client: KernelClient) -> None:
+        try:
+            await client.serve()
+        except Exception:
+            logger.exception("lost touch with a kernel", extra={"action": "kernel_lost"})
+
+    async def _end(self, session: _Session) -> None:
+        """End the session's kernel, if it has one, and tidy up after it."""
+        kernel, session.kernel = session.kernel, None
+        if kernel is None:
+            return
+        await kernel.client.kill()
+        await _shut_down(kernel.manager)
+        await anyio.to_thread.run_sync(orphans.forget, self._workspace.folder(session.id))
+        self._release()
+        logger.info("kernel ended", extra={"action": "kernel_ended", "session": session.id})
+
+    async def _halt(self, session: _Session) -> None:
+        """End the session's kernel even in the middle of a cell."""
+        if session.running:
+            session.running.cancel()
+        if session.kernel:
+            await session.kernel.client.kill()
+        async with session.lock:
+            await self._end(session)
+
+    async def _reserve(self) -> None:
+        """Take a kernel's place, once one is free; the session that has been idle for longest gives up its own."""
+        while self._alive >= self._max_kernels:
+            idle = [session for session in self._sessions.values() if session.kernel and not session.lock.locked()]
+            if idle:
+                await self._retire(min(idle, key=lambda session: session.used), "others needed its place")
+            else:
+                await self._freed.wait()
+        self._alive += 1
+
+    def _release(self) -> None:
+        self._alive -= 1
+        self._wake()
+
+    def _wake(self) -> None:
+        self._freed.set()
+        self._freed = anyio.Event()
+
+    async def _cull(self) -> None:
+        """End the kernels that have been idle for too long, for ever."""
+        while True:
+            await anyio.sleep(min(self._idle / 10, 30))
+            for session in list(self._sessions.values()):
+                idle = session.kernel and not session.lock.locked()
+                if idle and anyio.current_time() - session.used > self._idle:
+                    await self._retire(session, f"the last one was idle for more than {self._idle / 60:g} minutes")
+
+    async def _retire(self, session: _Session, reason: str) -> None:
+        """End the kernel of a session that nobody holds."""
+        session.lock.acquire_nowait()
+        try:
+            await self._end(session)
+            session.lost = reason
+        finally:
+            session.lock.release()
+
+    def _begin(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        orphans.reap(self._folder)
+
+
+async def _shut_down(manager: AsyncKernelManager) -> None:
+    await cast("Callable[..., Awaitable[None]]", manager.shutdown_kernel)(now=True)

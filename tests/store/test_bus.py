@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import gc
+import weakref
+
+import anyio
+import pytest
+
+from kernelci.engine.events import Event, Recorded, RunMoved, TextDelta
+from kernelci.protocol.states import ACTIVE, RUN_MOVES, RunStatus
+from kernelci.store.bus import KEPT, JournalBus
+from tests.conformance.objects import run, thread
+
+WORD, ENDED, WAITS = TextDelta("word"), RunMoved("completed"), RunMoved("requires_action")
+
+
+def publish(bus: JournalBus, *events: Event, run_id: str = "run_1") -> None:
+    for event in events:
+        bus.publish(Recorded(seq=bus.last(run_id) + 1, run_id=run_id, event=event))
+
+
+async def numbers(bus: JournalBus, after: int = 0, run_id: str = "run_1") -> list[int]:
+    return [recorded.seq async for recorded in bus.follow(run_id, after)]
+
+
+async def test_who_comes_late_misses_nothing() -> None:
+    bus = JournalBus()
+    assert bus.last("run_1") == 0
+    publish(bus, WORD, WORD, ENDED)
+    assert bus.last("run_1") == 3
+    assert await numbers(bus) == [1, 2, 3]
+    assert await numbers(bus, after=2) == [3]
+
+
+async def test_after_the_end_there_is_nothing_to_wait_for() -> None:
+    bus = JournalBus()
+    publish(bus, WORD, ENDED)
+    assert await numbers(bus, after=2) == []
+    assert await numbers(bus, after=7) == []
+
+
+async def test_who_comes_early_waits() -> None:
+    bus = JournalBus()
+    seen: list[list[int]] = []
+
+    async def follow(after: int) -> None:
+        seen.append(await numbers(bus, after))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(follow, 0)
+        tasks.start_soon(follow, 2)
+        await anyio.wait_all_tasks_blocked()
+        publish(bus, WORD, WORD)
+        await anyio.wait_all_tasks_blocked()
+        assert seen == []
+        publish(bus, WORD, ENDED)
+    assert sorted(seen) == [[1, 2, 3, 4], [3, 4]]
+
+
+async def test_a_reader_that_stands_still_keeps_nobody_waiting() -> None:
+    bus = JournalBus()
+    slow = bus.follow("run_1")
+    publish(bus, WORD)
+    assert (await anext(slow)).seq == 1
+    publish(bus, *[WORD] * 1000, ENDED)
+    assert await numbers(bus) == list(range(1, 1003))
+    assert [recorded.seq async for recorded in slow] == list(range(2, 1003))
+
+
+async def test_runs_are_kept_apart() -> None:
+    bus = JournalBus()
+    publish(bus, WORD, ENDED, run_id="run_1")
+    publish(bus, ENDED, run_id="run_2")
+    assert await numbers(bus, run_id="run_1") == [1, 2]
+    assert await numbers(bus, run_id="run_2") == [1]
+
+
+@pytest.mark.parametrize("status", sorted(RUN_MOVES))
+async def test_following_ends_where_the_run_ends_or_waits(status: RunStatus) -> None:
+    bus = JournalBus()
+    publish(bus, WORD, RunMoved(status), WORD, ENDED)
+    ends = status not in ACTIVE or status == "requires_action"
+    assert await numbers(bus) == ([1, 2] if ends else [1, 2, 3, 4])
+
+
+async def test_a_run_that_waited_is_followed_on() -> None:
+    bus = JournalBus()
+    publish(bus, WORD, WAITS)
+    assert await numbers(bus) == [1, 2]
+    publish(bus, WORD, ENDED)
+    assert await numbers(bus, after=2) == [3, 4]
+
+
+async def test_the_last_ended_journals_are_kept_and_all_running_ones() -> None:
+    bus = JournalBus()
+    publish(bus, WORD, run_id="run_running")
+    reader = bus.follow("run_0")
+    publish(bus, WORD, ENDED, run_id="run_0")
+    assert (await anext(reader)).seq == 1
+    for number in range(1, KEPT + 2):
+        publish(bus, ENDED, run_id=f"run_{number}")
+    assert [bus.last(f"run_{number}") for number in (1, 2, KEPT + 1)] == [0, 1, 1]
+    assert bus.last("run_running") == 1
+    assert (await anext(reader)).seq == 2, "who is reading goes on reading"
+
+
+async def test_a_journal_let_go_is_gone() -> None:
+    bus = JournalBus()
+    ended = run(thread(), "completed")
+    kept = weakref.ref(ended)
+    bus.publish(Recorded(seq=1, run_id=ended.id, event=ENDED, object=ended))
+    del ended
+    for number in range(KEPT):
+        assert kept() is not None
+        publish(bus, ENDED, run_id=f"run_{number}")
+    gc.collect()
+    assert kept() is None
+
+
+async def test_a_cancelled_reader_leaves_the_others_alone() -> None:
+    bus = JournalBus()
+    seen: list[int] = []
+
+    async def follow() -> None:
+        seen.extend(await numbers(bus))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(follow)
+        with anyio.CancelScope() as leaving:
+            async with anyio.create_task_group() as others:
+                others.start_soon(numbers, bus)
+                await anyio.wait_all_tasks_blocked()
+                leaving.cancel()
+        publish(bus, WORD, ENDED)
+    assert seen == [1, 2]
