@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kernelci.app import Composed, create_app
 from kernelci.engine.ports import Models
 from kernelci.errors import DataFolderInUse, StartupError
-from kernelci.models.catalog import choose
+from kernelci.models.catalog import Catalog, choose
 from kernelci.settings import Settings
 from kernelci.store import folder
 
@@ -46,8 +46,7 @@ def ignore(_told: str) -> None:
 def serve(settings: Settings, *, ready: Told, upstream: Told) -> None:
     """Serve until SIGINT or SIGTERM. Belongs in the main thread.
 
-    `ready` is told the address as soon as the server answers there; before that, `upstream` is told who will be
-    sent the conversations.
+    As soon as the server answers, `upstream` is told who will be sent the conversations, and `ready` its address.
 
     Raises:
         StartupError: the server cannot start, and why.
@@ -101,15 +100,17 @@ async def _serve(
     with _listener(settings) as listener:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         async with AsyncExitStack() as stack:
+            catalog: Catalog | None = None
             if models is None:
                 models = catalog = await stack.enter_async_context(await choose(settings))
-                upstream(catalog.describe())
             app = create_app(settings, models=models)
             composed = cast(Composed, await stack.enter_async_context(app.router.lifespan_context(app)))
 
             async def answering() -> None:
                 host: str = listener.getsockname()[0]
                 await composed["folder"].announce(_address(_ANYWHERE.get(host, host), settings.port))
+                if catalog:
+                    upstream(catalog.describe())
                 ready(_address(host, settings.port))
 
             await _answer(_Server(_with_state(app, composed), answering), listener, until)

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sandbox.inside": set(),
     "app": {"api", "engine", "protocol", "models", "sessions", "sandbox", "store", "transcripts"},
     "server": {"app", "engine", "models", "sandbox", "store"},
-    "demo": {"app", "server", "models"},
+    "demo": {"app", "server", "models", "engine"},
     "cli": {"app", "server", "demo", "engine", "protocol", "models", "sandbox", "store", "transcripts"},
     "__main__": {"cli"},
     "__init__": {"app", "server"},

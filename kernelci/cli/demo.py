@@ -1,4 +1,4 @@
-"""`kernelci demo`: the whole path in a few seconds, seen live and checked afterwards. demo/story.py has the story."""
+"""`kernelci demo`: the whole path in a few seconds, seen live, then checked. The story is in demo/story.py."""
 # pyright: reportDeprecated=false
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CHART = FOLDER / "chart.png"
 TABLE = FOLDER / story.RESULT
 NOTEBOOK = FOLDER / "penguins.ipynb"
 
-_PAUSE = 0.015  # seconds after a word or a line of code, for the eye
+_PAUSE = 0.01  # seconds after a word or a line of code, for the eye
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 

@@ -37,9 +37,9 @@ def server_for(settings: Settings, console: Console) -> Generator[str]:
         yield address
         return
     prepare(settings, console)
-    tell(console, UNCONFINED, "yellow")
     own = settings.model_copy(update={"host": "127.0.0.1", "port": 0})
     with running(own, upstream=lambda sentence: tell(console, sentence, "bright_black")) as address:
+        tell(console, UNCONFINED, "yellow")
         yield address
 
 

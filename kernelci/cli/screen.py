@@ -2,8 +2,8 @@
 
 Lines are written as they become whole, and never again, so that it reads the same in a terminal, a pipe and a
 log. Only the unfinished last line and the spinner are redrawn, and only in a terminal. Text is passed on as it is:
-nothing is wrapped or reordered, since the terminal lays out right-to-left text itself; but the control
-characters of a model or its program do not reach it.
+nothing is reordered, since a terminal lays out right-to-left text itself, and lines are broken only between words
+and only in a terminal. But the control characters of a model or its program do not reach it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.spinner import Spinner
@@ -23,9 +24,12 @@ from rich.text import Text
 from kernelci.cli.traceback import RULE, is_traceback, shortened
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)")
+_AFTER_SPACE = re.compile(r"(?<=\s)")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _GUTTERS = {"code": Text("┃ ", "blue"), "output": Text("│ ", "bright_black"), "error": Text("│ ", "red")}
+
+_WRITING, _RUNNING = "writing code", "running"
 _QUIET = 0.4  # seconds without more code after which it is taken for running
 
 Block = Literal["text", "code", "output"]
@@ -43,6 +47,7 @@ class Screen:
         self._console = console
         self._block: Block | None = None
         self._tail = ""  # of the open block: what has no line end yet
+        self._column = 0  # of the text
         self._code: list[str] = []
         self._traceback: list[str] | None = None
         self._working = _Working()
@@ -50,23 +55,22 @@ class Screen:
 
     def wait(self, reason: str) -> None:
         """Show that something is being waited for, until something comes or `end`."""
-        self._working.since(reason)
-        if self._console.is_terminal:
-            self._live.start()
+        self.end()
+        self._spin(reason)
 
     def say(self, text: str) -> None:
         """More of the assistant's text."""
-        text = plain(text)
         if text:
             self._live.stop()
             self._open("text")
-            self._console.print(Text(text), end="", soft_wrap=True)
-            self._tail = text.rpartition("\n")[2]
+            *words, self._tail = _AFTER_SPACE.split(self._tail + plain(text))
+            for word in words:
+                self._word(word)
 
     def write(self, code: str) -> None:
         """More of the code that is about to run."""
         self._open("code")
-        self.wait("writing code")
+        self._spin(_WRITING)
         for line in self._lines(code):
             self._code_line(line)
 
@@ -75,7 +79,7 @@ class Screen:
         if self._block == "code":
             self._flush()
         self._open("output")
-        self.wait("running")
+        self._spin(_RUNNING)
         for line in self._lines(text):
             self._output_line(line)
 
@@ -95,6 +99,11 @@ class Screen:
         self._live.stop()
         self._block = None
 
+    def _spin(self, reason: str) -> None:
+        self._working.on(reason)
+        if self._console.is_terminal:
+            self._live.start()
+
     def _open(self, block: Block) -> None:
         if block != self._block:
             joined = (self._block, block) == ("code", "output")
@@ -108,8 +117,9 @@ class Screen:
         tail, self._tail = self._tail, ""
         match self._block:
             case "text":
-                if tail:
-                    self._console.print()
+                self._word(tail)
+                if self._column:
+                    self._word("\n")
             case "code":
                 if tail:
                     self._code_line(tail)
@@ -127,7 +137,16 @@ class Screen:
         *whole, self._tail = (self._tail + text).split("\n")
         yield from whole
         if self._traceback is None:
-            self._working.tail = _gutter(self._block or "output", Text(_last_drawn(self._tail)))
+            unfinished = _last_drawn(self._tail)
+            self._working.tail = _gutter(self._block or "output", Text(unfinished)) if unfinished else None
+
+    def _word(self, word: str) -> None:
+        """Print a word with the space after it; in a terminal on the next line, if this one is full."""
+        if self._console.is_terminal and self._column + cell_len(word.rstrip()) > self._console.width:
+            self._column = 0
+            self._console.print()
+        self._console.print(Text(word), end="", soft_wrap=True)
+        self._column = 0 if word.endswith("\n") else self._column + cell_len(word)
 
     def _code_line(self, line: str) -> None:
         # Highlighted with the lines before it, since a string may have begun in one of them.
@@ -169,7 +188,7 @@ class _Working:
         self._started = self._touched = time.monotonic()
         self._spinner = Spinner("dots", style="blue")
 
-    def since(self, reason: str) -> None:
+    def on(self, reason: str) -> None:
         self._touched = time.monotonic()
         if reason != self._reason:
             self._reason, self._started = reason, self._touched
@@ -177,8 +196,8 @@ class _Working:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         now = time.monotonic()
         reason, started = self._reason, self._started
-        if reason == "writing code" and now - self._touched > _QUIET:
-            reason, started = "running", self._touched
+        if reason == _WRITING and now - self._touched > _QUIET:
+            reason, started = _RUNNING, self._touched
         if self.tail:
             line = self.tail.copy()
             line.truncate(options.max_width, overflow="ellipsis")

@@ -19,9 +19,11 @@ def serve(settings: Settings) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     console = Console(stderr=True)
     prepare(settings, console)
-    tell(console, UNCONFINED, "yellow")
+
+    def upstream(sentence: str) -> None:
+        tell(console, UNCONFINED, "yellow")
+        tell(console, sentence)
+
     server.serve(
-        settings,
-        ready=lambda address: typer.echo(f"kernelci is listening on {address}"),
-        upstream=lambda sentence: tell(console, sentence),
+        settings, ready=lambda address: typer.echo(f"kernelci is listening on {address}"), upstream=upstream
     )

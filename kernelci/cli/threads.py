@@ -23,7 +23,7 @@ from kernelci.errors import StartupError
 from kernelci.protocol.objects import Cell, Message, Thread
 from kernelci.protocol.parts import TextPart
 from kernelci.settings import Settings
-from kernelci.store.folder import DataFolder, running
+from kernelci.store.folder import VERSION, DataFolder, running
 from kernelci.store.store import SqlStore
 from kernelci.transcripts.notebook import assembled, merged
 
@@ -69,18 +69,17 @@ def export(
 
 
 async def _with_store(settings: Settings, work: Callable[[SqlStore], Awaitable[T]]) -> T:
-    """Do this with the folder's store: beside its server, whose business the tables are, or in its place."""
+    """Do this with the folder's store, beside its server or in its place."""
     folder = DataFolder(settings.data_dir)
     if not folder.database.exists():
         raise StartupError(f"There are no threads in {folder.path}. Is it the right --data-dir?")
-    store = SqlStore(folder.url)
     async with AsyncExitStack() as stack:
-        if running(folder.path):
-            stack.push_async_exit(store)  # not entered: that would bring the tables up to date
-        else:
+        if (address := running(folder.path)) is None:
             await stack.enter_async_context(folder)
-            await stack.enter_async_context(store)
-        return await work(store)
+        elif (folder.path / "version").read_text().strip() != str(VERSION):
+            # Opening the store would bring the tables up to date under a server that does not know them.
+            raise StartupError(f"The server at {address} is of another version of kernelci. Stop it first.")
+        return await work(await stack.enter_async_context(SqlStore(folder.url)))
 
 
 async def _beginnings(store: SqlStore) -> list[tuple[Thread, str]]:

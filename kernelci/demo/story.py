@@ -27,7 +27,7 @@ penguins = pd.read_csv("/mnt/data/penguins_raw.csv")
 penguins["bill_length_mm"].corr(penguins["bill_depth_mm"])
 """
 
-_LOOK = "list(penguins.columns)\n"
+_LOOK = 'penguins.filter(like="(mm)").head(3)\n'
 
 _TABLE = f"""\
 bills = penguins.rename(columns={{"Culmen Length (mm)": "length", "Culmen Depth (mm)": "depth"}})
@@ -53,7 +53,11 @@ _CHART = """\
 import matplotlib.pyplot as plt
 import numpy as np
 
-looks = {"Adelie": ("#E0762B", 39, 21.75), "Chinstrap": ("#8553C0", 53.2, 21.2), "Gentoo": ("#12807F", 55.6, 14.1)}
+looks = {
+    "Adelie": ("#E0762B", 39, 21.75),
+    "Chinstrap": ("#8553C0", 53.2, 21.2),
+    "Gentoo": ("#12807F", 55.6, 14.1),
+}
 grey = "#555555"
 
 def trend(data, **look):
@@ -101,7 +105,7 @@ def model(pause: float = 0.0) -> ScriptedModel:
 def _after_the_mistake(request: ModelRequest) -> Turn:
     missing = re.search(r"KeyError: '(\w+)'", _results(request)[-1])
     column = missing[1] if missing else "that name"
-    return Turn(f"There is no column `{column}` in this file. Let me see what its columns are called.", _LOOK)
+    return Turn(f"There is no column `{column}` in this file. Which of its columns are in millimetres?", _LOOK)
 
 
 def _after_the_table(request: ModelRequest) -> Turn:

@@ -126,7 +126,7 @@ class Environment:
             shutil.rmtree(leftover, ignore_errors=True)
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=self.folder.parent))
         try:
-            progress("Creating the Python environment of the model's code (once; the first time takes a minute)")
+            progress("Creating the Python environment of the model's code; this happens once and takes a minute")
             half = Environment(building, self.lock)
             half._install(progress)
             if self.folder.exists():
@@ -143,14 +143,16 @@ class Environment:
             *("--python", sys.executable, str(self.folder)),
             within=self.folder,
         )
-        packages = sum(1 for line in self.lock.read_text().splitlines() if "==" in line)
-        progress(f"Installing pandas, matplotlib and the like ({packages} pinned packages)")
+        pins = self.lock.read_text()
+        progress(f"Installing {pins.count('==')} packages, pinned and checked")
         # Copies: with hard links, code in a kernel could change the packages of uv's cache, and so of others.
         _uv(
             *("pip", "install", "--require-hashes", "--no-deps", "--link-mode", "copy", "--compile-bytecode"),
             *("--python", str(self.python), "-r", str(self.lock)),
             within=self.folder,
         )
+        if "matplotlib==" not in pins:
+            return
         progress("Looking for fonts")
         self.matplotlib.mkdir(exist_ok=True)
         _run(

@@ -72,12 +72,28 @@ class KernelciProvisioner(KernelProvisionerBase):
         Raises:
             EnvironmentUnavailable: there is no environment and none can be built.
         """
-        self.environment = kwargs.pop("environment", None) or environment(Settings.model_validate({}).cache_dir)
-        await anyio.to_thread.run_sync(self.environment.prepare)
+        command = await anyio.to_thread.run_sync(
+            self._prepare,
+            kwargs.pop("environment", None),
+            kwargs.pop("folder", None),
+            kwargs.pop("extra_arguments", []),
+        )
+        kwargs["cmd"] = command
+        assert self.runtime is not None
+        kwargs["env"] = {
+            "HOME": str(self.runtime / "home"),
+            "MPLCONFIGDIR": str(self.environment.matplotlib),
+            "PATH": f"{self.environment.python.parent}:{_PATH}",
+        }
+        return await super().pre_launch(**kwargs)
+
+    def _prepare(self, wanted: Environment | None, folder: Path | None, extra_arguments: list[str]) -> list[str]:
+        """Have all that the kernel needs in its place; gives its command."""
+        self.environment = wanted or environment(Settings.model_validate({}).cache_dir)
+        self.environment.prepare()
         self.runtime = self.runtime or _runtime_folder()
-        self.folder = kwargs.pop("folder", None) or self.runtime / "data"
-        home = self.runtime / "home"
-        for place in (home, self.folder):
+        self.folder = folder or self.runtime / "data"
+        for place in (self.runtime / "home", self.folder):
             place.mkdir(exist_ok=True)
         manager = cast(KernelManager, self.parent)
         manager.transport = "ipc"
@@ -86,17 +102,8 @@ class KernelciProvisioner(KernelProvisionerBase):
         manager.connection_file = manager.connection_file or str(self.runtime / "kernel.json")
         manager.write_connection_file()
         self.connection_info = manager.get_connection_info()
-        kwargs["cmd"] = self._command(manager.format_kernel_cmd(kwargs.pop("extra_arguments", [])))
-        kwargs["env"] = {
-            "HOME": str(home),
-            "MPLCONFIGDIR": str(self.environment.matplotlib),
-            "PATH": f"{self.environment.python.parent}:{_PATH}",
-        }
-        return await super().pre_launch(**kwargs)
-
-    def _command(self, template: list[str]) -> list[str]:
         ours = {"{python}": str(self.environment.python), "{launch}": str(LAUNCH)}
-        return [ours.get(word, word) for word in template]
+        return [ours.get(word, word) for word in manager.format_kernel_cmd(extra_arguments)]
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:  # noqa: ANN401
         """Start the process and wait for its report.
@@ -108,20 +115,11 @@ class KernelciProvisioner(KernelProvisionerBase):
         lifeline, self._lifeline = os.pipe2(os.O_CLOEXEC)
         try:
             self.exit_code = None
-            self.process = await anyio.to_thread.run_sync(
-                lambda: subprocess.Popen(
-                    [*cmd, str(self.folder), str(told), str(lifeline)],
-                    env=kwargs["env"],
-                    cwd="/",
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    pass_fds=(told, lifeline),
-                    start_new_session=True,
-                )
-            )
+            command = [*cmd, str(self.folder), str(told), str(lifeline)]
+            self.process = await anyio.to_thread.run_sync(_spawn, command, kwargs["env"], (told, lifeline))
             os.close(told)
             told = -1
+            os.set_blocking(report, False)
             await self._take_report(report)
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -200,6 +198,19 @@ class KernelciProvisioner(KernelProvisionerBase):
         if self.process:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signum)
+
+
+def _spawn(command: list[str], env: dict[str, str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        env=env,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=descriptors,
+        start_new_session=True,
+    )
 
 
 def _runtime_folder() -> Path:

@@ -136,14 +136,15 @@ class KernelClient:
         with anyio.move_on_after(timeout) as clock:
             await self._until(lambda: cell.busy or cell.over or cell.flooded or self.gone)
             clock.deadline = anyio.current_time() + timeout  # others may use the kernel, too: our time counts
+            await _tell(cell, on_stream)
             while not (cell.over or cell.flooded or self.gone):
                 await self._changed.wait()
                 await _tell(cell, on_stream)
+        if self.gone and not cell.over:
+            await self._see_end()
         if cell.over and not cell.flooded:
             return ("ok" if cell.status == "ok" else "error"), None
-        if self.gone:
-            await self._see_end()
-        else:
+        if not self.gone:
             await self._stop(cell)
         if self.ended and not self._killed:
             return "dead", f"The kernel has ended ({self.cause_of_end()}). {LOST}\n"

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -163,9 +164,9 @@ class SessionPool:
         """Start a kernel in the place that was reserved for it."""
         manager = AsyncKernelManager(kernel_name=KERNEL, context=self._context)
         folder = self._workspace.data(session_id)
+        client = None
         try:
-            start = cast("Callable[..., Awaitable[None]]", manager.start_kernel)
-            await start(folder=folder, environment=self._environment)
+            await _in_thread(manager, "start_kernel", folder=folder, environment=self._environment)
             client = KernelClient(manager, self._limits)
             self._tasks.start_soon(self._serve, client)
             await client.ready()
@@ -173,7 +174,9 @@ class SessionPool:
             await anyio.to_thread.run_sync(orphans.note, folder.parent, *provisioner.whereabouts)
         except BaseException as error:
             with anyio.CancelScope(shield=True):
-                await _shut_down(manager)
+                if client:
+                    await client.kill()
+                await _in_thread(manager, "shutdown_kernel", now=True)
             self._release()
             if isinstance(error, KernelciError | OSError):
                 raise KernelUnavailable(f"No kernel could be started: {error}") from error
@@ -193,7 +196,7 @@ class SessionPool:
         if kernel is None:
             return
         await kernel.client.kill()
-        await _shut_down(kernel.manager)
+        await _in_thread(kernel.manager, "shutdown_kernel", now=True)
         await anyio.to_thread.run_sync(orphans.forget, self._workspace.folder(session.id))
         self._release()
         logger.info("kernel ended", extra={"action": "kernel_ended", "session": session.id})
@@ -248,5 +251,7 @@ class SessionPool:
         orphans.reap(self._folder)
 
 
-async def _shut_down(manager: AsyncKernelManager) -> None:
-    await cast("Callable[..., Awaitable[None]]", manager.shutdown_kernel)(now=True)
+async def _in_thread(manager: AsyncKernelManager, step: str, **kwargs: object) -> None:
+    """Have a kernel manager take a step in a thread, in a loop of its own: it reads and writes files as it goes."""
+    taken: Callable[..., Awaitable[None]] = getattr(manager, step)
+    await anyio.to_thread.run_sync(anyio.run, partial(taken, **kwargs))

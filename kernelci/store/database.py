@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import anyio
 from anyio import to_thread
@@ -31,17 +31,16 @@ class Database:
     A transaction that has begun goes on to its end even if its caller is cancelled.
     """
 
-    def __init__(self, url: str | URL) -> None:
-        self._url = make_url(url)
-        on_sqlite = self._url.get_backend_name() == "sqlite"
-        self._writer = _sqlite_writer(self._url) if on_sqlite else create_engine(self._url)
-        self._reader = _sqlite_reader(self._url) if on_sqlite else self._writer
-        self._writes = anyio.CapacityLimiter(1 if on_sqlite else WRITERS)
+    def __init__(self, writer: Engine, reader: Engine) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._writes = anyio.CapacityLimiter(1 if writer is not reader else WRITERS)
         self._reads = anyio.CapacityLimiter(READERS)
 
-    async def open(self) -> None:
-        """Bring the tables up to date."""
-        await to_thread.run_sync(_migrate, self._writer, limiter=self._writes)
+    @classmethod
+    async def open(cls, url: str | URL) -> Self:
+        """Connect, and bring the tables up to date."""
+        return cls(*await to_thread.run_sync(_connect, make_url(url)))
 
     async def close(self) -> None:
         """Give the connections back, after the writes that have begun."""
@@ -58,6 +57,20 @@ class Database:
     def _dispose(self) -> None:
         self._reader.dispose()
         self._writer.dispose()
+
+
+def _connect(url: URL) -> tuple[Engine, Engine]:
+    """The engine that writes, and the one that reads, which may be the same; the tables are up to date."""
+    if url.get_backend_name() == "sqlite":
+        writer, reader = _sqlite_writer(url), _sqlite_reader(url)
+    else:
+        writer = reader = create_engine(url)
+    try:
+        _migrate(writer)
+    except BaseException:
+        writer.dispose()
+        raise
+    return writer, reader
 
 
 def _transaction(engine: Engine, work: Callable[[Connection], T]) -> T:

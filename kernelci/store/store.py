@@ -21,10 +21,10 @@ class SqlStore:
     """The Store on any database that SQLAlchemy reaches by this URL; `async with` brings its tables up to date."""
 
     def __init__(self, url: str | URL) -> None:
-        self._database = Database(url)
+        self._url = url
 
     async def __aenter__(self) -> Self:
-        await self._database.open()
+        self._database = await Database.open(self._url)
         return self
 
     async def __aexit__(

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
 import pytest
+from anyio import to_thread
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
@@ -34,13 +35,22 @@ anyio.run(main)
 """
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def another_server(*arguments: str) -> AsyncIterator[Process]:
     """Another process that has the folder, and says where it listens if it is told to."""
     async with await anyio.open_process([sys.executable, "-c", HOLDER, *arguments], stderr=sys.stderr) as process:
         assert process.stdout is not None
         assert await BufferedByteReceiveStream(process.stdout).receive_until(b"\n", 100) == b"held"
-        yield process
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+
+
+async def found(path: Path) -> str | None:
+    """The server that a client in another thread finds."""
+    return await to_thread.run_sync(running, path)
 
 
 def mode(path: Path) -> int:
@@ -70,7 +80,7 @@ async def test_an_odd_path_is_a_path(tmp_path: Path) -> None:
 
 async def test_one_server_a_folder(tmp_path: Path) -> None:
     async with another_server(str(tmp_path)) as other:
-        assert running(tmp_path) is None, "it has not said where it is"
+        assert await found(tmp_path) is None, "it has not said where it is"
         with pytest.raises(DataFolderInUse, match=f"{tmp_path} is in use by another kernelci server"):
             async with DataFolder(tmp_path):
                 pass
@@ -81,21 +91,21 @@ async def test_one_server_a_folder(tmp_path: Path) -> None:
 
 async def test_a_server_is_found_as_long_as_it_lives(tmp_path: Path) -> None:
     url = "http://127.0.0.1:8765"
-    assert running(tmp_path / "nowhere") is None
+    assert await found(tmp_path / "nowhere") is None
     async with another_server(str(tmp_path), url) as other:
-        assert running(tmp_path) == running(tmp_path) == url
+        assert await found(tmp_path) == await found(tmp_path) == url
         with pytest.raises(DataFolderInUse, match=f"{tmp_path} is in use by the kernelci server at {url}"):
             async with DataFolder(tmp_path):
                 pass
-        assert running(tmp_path) == url
+        assert await found(tmp_path) == url
         other.kill()
     assert (tmp_path / "server.json").exists()
-    assert running(tmp_path) is None
+    assert await found(tmp_path) is None
     async with DataFolder(tmp_path) as folder:
-        assert running(tmp_path) is None
+        assert await found(tmp_path) is None
         await folder.announce("http://127.0.0.1:1")
-        assert running(tmp_path) == "http://127.0.0.1:1"
-    assert running(tmp_path) is None
+        assert await found(tmp_path) == "http://127.0.0.1:1"
+    assert await found(tmp_path) is None
     assert not (tmp_path / "server.json").exists()
 
 
@@ -147,5 +157,5 @@ async def test_a_child_does_not_inherit_the_locks(tmp_path: Path) -> None:
         assert child.stdout is not None
         assert child.stdout.readline() == b"up\n"
     async with DataFolder(tmp_path):
-        assert running(tmp_path) is None
+        assert await found(tmp_path) is None
     child.communicate(b"\n")

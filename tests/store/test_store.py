@@ -12,6 +12,7 @@ import anyio
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from anyio import to_thread
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPICursor
 
@@ -42,11 +43,15 @@ class TestSqlStore(StoreConformance):
 
 
 async def test_a_migrated_database_is_what_the_tables_say(store: Store, path: Path) -> None:
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        assert rows.active_runs(connection) == ()
-    engine.dispose()
+    def differences() -> object:
+        engine = create_engine(f"sqlite:///{path}")
+        with engine.connect() as connection:
+            found = compare_metadata(MigrationContext.configure(connection), metadata)
+        engine.dispose()
+        return found
+
+    assert await to_thread.run_sync(differences) == []
+    assert await store.active_runs() == ()
 
 
 def test_the_folders_version_counts_the_migrations() -> None:
@@ -86,8 +91,7 @@ async def test_sqlite_is_set_up_to_keep_what_it_takes(path: Path) -> None:
     def pragma(name: str) -> Callable[[Connection], object]:
         return lambda connection: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
 
-    database = Database(f"sqlite:///{path}")
-    await database.open()
+    database = await Database.open(f"sqlite:///{path}")
     assert await database.write(pragma("journal_mode")) == "wal"
     assert await database.write(pragma("synchronous")) == 2
     assert await database.write(pragma("foreign_keys")) == 1
@@ -141,27 +145,29 @@ async def test_no_lookup_grows_with_other_threads(store: Store, path: Path) -> N
     a_thread = thread()
     a_message = message(a_thread)
     await store.put(a_thread, a_message, run(a_thread))
-    engine = create_engine(f"sqlite:///{path}")
     plans: list[str] = []
 
     def explain(_: object, cursor: DBAPICursor, statement: str, parameters: object, *__: object) -> None:
-        if not statement.startswith("EXPLAIN"):
-            plan = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            plans.extend(f"{detail} <- {statement}" for *_, detail in plan)
+        plan = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        plans.extend(f"{detail} <- {statement}" for *_, detail in plan)
 
-    event.listen(engine, "before_cursor_execute", explain)
-    with engine.connect() as connection:
-        for order in ("asc", "desc"):
-            for page in (Page(order=order), Page(order=order, after=a_message.id), Page(before=a_message.id)):
-                rows.page(connection, Message, page, a_thread.id)
-        rows.page(connection, RunStep, Page(), "run_1")
-        rows.page(connection, File, Page(), purpose="assistants")
-        rows.find(connection, Run, "run_1", a_thread.id)
-        rows.everything(connection, Cell, a_thread.id)
-        rows.conversation(connection, a_thread.id, (Message, Cell))
-        rows.active_run(connection, a_thread.id)
-        rows.holds(connection, "0" * 64)
-    engine.dispose()
+    def look_up() -> None:
+        engine = create_engine(f"sqlite:///{path}")
+        event.listen(engine, "before_cursor_execute", explain)
+        with engine.connect() as connection:
+            for order in ("asc", "desc"):
+                for page in (Page(order=order), Page(order=order, after=a_message.id), Page(before=a_message.id)):
+                    rows.page(connection, Message, page, a_thread.id)
+            rows.page(connection, RunStep, Page(), "run_1")
+            rows.page(connection, File, Page(), purpose="assistants")
+            rows.find(connection, Run, "run_1", a_thread.id)
+            rows.everything(connection, Cell, a_thread.id)
+            rows.conversation(connection, a_thread.id, (Message, Cell))
+            rows.active_run(connection, a_thread.id)
+            rows.holds(connection, "0" * 64)
+        engine.dispose()
+
+    await to_thread.run_sync(look_up)
     assert len(plans) > 15
     assert [plan for plan in plans if plan.startswith("SCAN")] == []
 

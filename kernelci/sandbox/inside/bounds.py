@@ -66,7 +66,7 @@ class BoundedSession(Session):
 
 def shortened(content: dict[str, Any]) -> dict[str, Any]:
     """The content with its longest representations left out, and the middle of long texts."""
-    short = {key: _cut(value) for key, value in content.items()}
+    short: dict[str, Any] = {key: _cut(value) for key, value in content.items()}
     if isinstance(short.get("data"), dict):
         short["data"] = _fitting(short["data"])
     if isinstance(short.get("traceback"), list):

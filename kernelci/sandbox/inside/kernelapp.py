@@ -50,9 +50,9 @@ def keep_threads_in_their_cells() -> None:
     """Have what a thread prints belong to the cell that started it, not to whichever runs at that time."""
     start = threading.Thread.start
 
-    def start_in_context(thread: threading.Thread) -> None:
-        thread.run = functools.partial(contextvars.copy_context().run, thread.run)
-        start(thread)
+    def start_in_context(self: threading.Thread) -> None:
+        self.run = functools.partial(contextvars.copy_context().run, self.run)
+        start(self)
 
     threading.Thread.start = start_in_context
 

@@ -1,0 +1,80 @@
+"""Real kernels: the environment of the model's code, and pools that run on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from kernelci.engine.ports import CellResult, MountedFile
+from kernelci.sandbox.environment import Environment, environment
+from kernelci.sessions.pool import SessionPool
+from kernelci.settings import Settings
+
+Run = Callable[..., Awaitable[CellResult]]
+
+
+@pytest.fixture(scope="session")
+def built() -> Environment:
+    """The environment, built into the person's own cache if that was not done before."""
+    found = environment(Settings().cache_dir)
+    found.prepare()
+    return found
+
+
+async def unheard(stream: str, text: str) -> None:
+    """Told what a cell prints where nobody listens."""
+
+
+class Pool:
+    """A pool, with the shortest way to run a cell in it."""
+
+    def __init__(self, folder: Path, sessions: SessionPool) -> None:
+        self.folder = folder
+        self.sessions = sessions
+
+    def data(self, session: str = "thread_1") -> Path:
+        """What a session's code sees as /mnt/data."""
+        return self.folder / session / "data"
+
+    async def run(self, code: str, *files: MountedFile, session: str = "thread_1") -> CellResult:
+        """Run a cell."""
+        return await self.sessions.execute(session, code, files=files, on_stream=unheard)
+
+
+Started = Callable[..., AbstractAsyncContextManager[Pool]]
+
+
+@pytest.fixture(scope="session")
+def started(built: Environment) -> Started:
+    """A function that gives a pool on a folder, with these settings."""
+
+    @asynccontextmanager
+    async def start(folder: Path, **changes: object) -> AsyncGenerator[Pool]:
+        async with SessionPool(folder, Settings.model_validate(changes), built) as sessions:
+            yield Pool(folder, sessions)
+
+    return start
+
+
+@pytest.fixture(scope="module")
+async def pool(started: Started, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Pool]:
+    """A pool that the tests of a module share: a test that cares about state uses a session of its own."""
+    async with started(tmp_path_factory.mktemp("sessions"), execution_timeout=60) as pool:
+        yield pool
+
+
+def text_of(result: CellResult) -> str:
+    """All the text of a cell's outputs."""
+    parts: list[str] = []
+    for output in result.outputs:
+        match output["output_type"]:
+            case "stream":
+                parts.append(output["text"])
+            case "error":
+                parts.append("\n".join(output["traceback"]))
+            case _:
+                parts.append(output["data"].get("text/plain", ""))
+    return "\n".join(parts)

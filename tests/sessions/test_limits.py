@@ -1,0 +1,200 @@
+"""Cells that do not end, print too much, or die: each ends in words, and the session goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from kernelci.engine.ports import CellResult
+from tests.sessions.conftest import Pool, Started, text_of
+
+
+async def test_a_cell_that_does_not_end_is_interrupted(started: Started, tmp_path: Path):
+    async with started(tmp_path, execution_timeout=0.3) as pool:
+        await pool.run("x = 7")
+        result = await pool.run("print('begun')\nwhile True: pass")
+        after = await pool.run("x")
+
+    assert result.status == "timeout"
+    assert result.outputs[0]["text"] == "begun\n"
+    assert result.outputs[1]["ename"] == "KeyboardInterrupt"
+    assert result.outputs[2]["text"] == "The cell was stopped because it ran for more than 0.3 seconds.\n"
+    assert text_of(after) == "7"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import time\nwhile True:\n    try: time.sleep(9)\n    except KeyboardInterrupt: print('no')",
+        "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",
+        "len(str((10**10) ** (10**7)))",  # holds the interpreter's lock for longer than anybody waits
+        "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
+    ],
+)
+async def test_a_cell_that_does_not_obey_takes_its_kernel_along(started: Started, tmp_path: Path, code: str):
+    async with started(tmp_path, execution_timeout=0.3, interrupt_grace=0.3) as pool:
+        await pool.run("x = 7; open('kept', 'w').write('yes')")
+        result = await pool.run(code)
+        after = await pool.run("print(open('kept').read(), 'x' in globals())")
+
+    assert result.status == "timeout"
+    assert "its kernel was ended. Its variables and imports are lost" in text_of(result)
+    assert text_of(after) == "yes False\n"
+
+
+async def test_cancelling_interrupts_and_variables_stay(started: Started, tmp_path: Path):
+    begun = anyio.Event()
+
+    async def on_stream(stream: str, text: str) -> None:
+        begun.set()
+
+    async with started(tmp_path) as pool:
+        await pool.run("x = 7")
+        async with anyio.create_task_group() as tasks:
+
+            async def run() -> None:
+                code = "print('begun')\nwhile True: x += 1"
+                await pool.sessions.execute("thread_1", code, files=(), on_stream=on_stream)
+
+            tasks.start_soon(run)
+            await begun.wait()
+            tasks.cancel_scope.cancel()
+        after = await pool.run("x > 7")
+
+    assert (after.status, text_of(after)) == ("ok", "True")
+
+
+async def test_a_reader_that_fails_stops_the_cell(started: Started, tmp_path: Path):
+    async def on_stream(stream: str, text: str) -> None:
+        raise ValueError("full")
+
+    async with started(tmp_path) as pool:
+        with pytest.raises(ValueError, match="full"):
+            await pool.sessions.execute("s", "print(1)\nwhile True: pass", files=(), on_stream=on_stream)
+        assert text_of(await pool.run("2", session="s")) == "2"
+
+
+async def test_a_flood_of_text_is_cut(pool: Pool):
+    told = 0
+
+    async def on_stream(stream: str, text: str) -> None:
+        nonlocal told
+        told += len(text)
+
+    await pool.run("x = 7", session="flood")
+    code = "for n in range(10_000): print('y' * 10_000)"
+    result = await pool.sessions.execute("flood", code, files=(), on_stream=on_stream)
+
+    assert result.status == "ok"
+    assert told < 1.1 * 1024**2
+    assert len(text_of(result)) < 1.1 * 1024**2
+    assert "the middle of a long output is left out" in text_of(result)
+    assert text_of(result).endswith("[output cut here: one cell may print 16 MiB]\n")
+    assert text_of(await pool.run("x", session="flood")) == "7"
+
+
+async def test_a_flood_from_a_subprocess_is_cut(pool: Pool):
+    result = await pool.run("import os\nos.system('yes | head -c 40000000')")
+
+    assert result.status == "ok"
+    assert len(text_of(result)) < 1.1 * 1024**2
+
+
+async def test_a_flood_of_displays_is_stopped(pool: Pool):
+    await pool.run("x = 7", session="displays")
+    code = "from IPython.display import HTML, display\nwhile True: display(HTML('z' * 4_000_000))"
+    result = await pool.run(code, session="displays")
+
+    assert result.status == "interrupted"
+    assert "The cell was stopped because it put out too much." in text_of(result)
+    assert sum(len(output.get("data", {}).get("text/html", "")) for output in result.outputs) <= 16 * 1024**2
+    assert text_of(await pool.run("x", session="displays")) == "7"
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("raise Exception('x' * 20_000_000)", "left out"),
+        ("'x' * 20_000_000", "left out"),
+        ("from IPython.display import Image\nImage(b'\\x89PNG' + bytes(20_000_000), format='png')", "[image/png of"),
+    ],
+)
+async def test_one_huge_output_is_cut_and_the_kernel_lives(pool: Pool, code: str, says: str):
+    await pool.run("x = 7", session="huge")
+    result = await pool.run(code, session="huge")
+
+    assert result.status in {"ok", "error"}
+    assert says in text_of(result)
+    assert len(text_of(result)) < 1.1 * 1024**2
+    assert text_of(await pool.run("x", session="huge")) == "7"
+
+
+async def test_a_kernel_that_breaks_the_bounds_is_ended(started: Started, tmp_path: Path):
+    code = """
+kernel = get_ipython().kernel
+kernel.iopub_thread.schedule(lambda: kernel.iopub_thread.socket.send(b'x' * 80_000_000))
+while True: pass
+"""
+    async with started(tmp_path, execution_timeout=30, interrupt_grace=0.2) as pool:
+        result = await pool.run(code)
+        after = await pool.run("1")
+
+    assert result.status == "interrupted"
+    assert "its kernel was ended" in text_of(result)
+    assert text_of(after) == "1"
+
+
+@pytest.mark.parametrize(
+    ("death", "cause"),
+    [
+        ("import os; os._exit(3)", "exit code 3"),
+        ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL, most likely because memory ran out"),
+        ("import os; os.abort()", "SIGABRT"),
+    ],
+)
+async def test_a_kernel_that_dies_says_so_and_the_next_is_fresh(pool: Pool, death: str, cause: str):
+    heard = anyio.Event()
+    results: list[CellResult] = []
+
+    async def on_stream(stream: str, text: str) -> None:
+        heard.set()
+
+    code = "import os, time\nx = 7\nopen('kept', 'w').write('yes')\nprint('last words')\n"
+    code += f"while not os.path.exists('go'): time.sleep(0.01)\nos.remove('go')\n{death}"
+    async with anyio.create_task_group() as tasks:
+
+        async def run() -> None:
+            results.append(await pool.sessions.execute("dying", code, files=(), on_stream=on_stream))
+
+        tasks.start_soon(run)
+        await heard.wait()
+        (pool.data("dying") / "go").touch()
+    after = await pool.run("print(open('kept').read(), 'x' in globals())", session="dying")
+
+    assert results[0].status == "dead"
+    assert [output["text"] for output in results[0].outputs] == [
+        "last words\n",
+        f"The kernel has ended ({cause}). Its variables and imports are lost; the files in /mnt/data are kept.\n",
+    ]
+    assert text_of(after) == "yes False\n"
+
+
+async def test_a_kernel_that_dies_between_cells_is_missed(pool: Pool):
+    code = "import os, threading\nthreading.Timer(0.05, os._exit, (0,)).start()\nos.getpid()"
+    ended = int(text_of(await pool.run(code, session="between")))
+    with anyio.fail_after(10):
+        while Path(f"/proc/{ended}").exists():
+            await anyio.sleep(0.01)
+    result = await pool.run("1", session="between")
+
+    assert result.status == "ok"
+    assert "This kernel is a new one, because the last one has ended (exit code 0)." in text_of(result)
+
+
+async def test_exit_does_not_break_the_session(pool: Pool):
+    results: list[CellResult] = [await pool.run(code, session="exit") for code in ("exit()", "1", "quit()", "2")]
+
+    assert [result.status for result in results] == ["ok"] * 4
