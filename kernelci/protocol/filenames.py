@@ -43,7 +43,7 @@ def safe(filename: str) -> str:
     if name.startswith("-"):
         name = "_" + name[1:]
     if name in {"", ".", ".."}:
-        name = "file"
+        name = "unnamed"
     if _LIKE_AN_ID.fullmatch(name):
         name = "_" + name
     return _marked(name, "")

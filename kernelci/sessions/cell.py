@@ -80,7 +80,7 @@ class RunningCell:
 
     def _print(self, content: JsonObject) -> None:
         name, text = content.get("name"), content.get("text")
-        if name in {"stdout", "stderr"} and isinstance(text, str) and self._streamed < STREAMED:
+        if name in ("stdout", "stderr") and isinstance(text, str) and self._streamed < STREAMED:
             shown = text[: STREAMED - self._streamed]
             self._streamed += len(shown)
             if self._streamed == STREAMED:

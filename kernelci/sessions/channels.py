@@ -106,4 +106,4 @@ class Channels:
         _, parts = session.feed_identities(frames)
         message = session.deserialize(parts)
         parent, content = message["parent_header"].get("msg_id"), message["content"]
-        return Message(str(message["msg_type"]), parent, dict(content), size)
+        return Message(str(message["msg_type"]), parent if isinstance(parent, str) else None, dict(content), size)

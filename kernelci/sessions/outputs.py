@@ -51,7 +51,7 @@ class Outputs:
 
     def stream(self, name: object, text: object) -> None:
         """Add printed text; a stream's text is a list of pieces until it is finished."""
-        if name not in {"stdout", "stderr"} or not isinstance(text, str) or not text:
+        if name not in ("stdout", "stderr") or not isinstance(text, str) or not text:
             return
         self._clear()
         for output in reversed(self._outputs):

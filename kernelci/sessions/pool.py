@@ -18,6 +18,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 from kernelci.engine.ports import CellResult, MountedFile, OnStream, SessionFile
 from kernelci.errors import KernelciError, KernelUnavailable
+from kernelci.protocol.parts import JsonObject
 from kernelci.sandbox.environment import KERNEL, Environment
 from kernelci.sandbox.provisioner import KernelciProvisioner
 from kernelci.sessions import orphans
@@ -93,7 +94,7 @@ class SessionPool:
         async with self._held(session_id) as session:
             with anyio.CancelScope() as session.running:
                 return await self._execute(session, code, files, on_stream)
-            return CellResult("dead", None, ())  # the session was closed meanwhile
+            return CellResult("dead", None, (_said("The session was closed while the cell ran.\n"),))
 
     async def names(self, session_id: str, files: Sequence[MountedFile]) -> dict[str, str]:
         return await anyio.to_thread.run_sync(self._workspace.names, session_id, files)
@@ -140,8 +141,7 @@ class SessionPool:
                     await self._end(session)
                 session.lost = "the last one did not stop when its run was cancelled"
         session.lost = None
-        told = ({"output_type": "stream", "name": "stderr", "text": news},) if news else ()
-        return replace(result, outputs=(*told, *result.outputs))
+        return replace(result, outputs=(_said(news), *result.outputs)) if news else result
 
     def _mount(self, session: _Session, files: Sequence[MountedFile]) -> None:
         if not session.seen and self._workspace.exists(session.id):
@@ -249,6 +249,10 @@ class SessionPool:
     def _begin(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         orphans.reap(self._folder)
+
+
+def _said(text: str) -> JsonObject:
+    return {"output_type": "stream", "name": "stderr", "text": text}
 
 
 async def _in_thread(manager: AsyncKernelManager, step: str, **kwargs: object) -> None:

@@ -10,7 +10,7 @@ _ESCAPES = re.compile(
     r"|\x1b[ -/]*[0-~]?"  # everything else that begins with ESC
     r"|[\x80-\x9f]"  # the same as single characters
 )
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _ERASE = re.compile(r"\x1b\[([012]?)K")
 _MOVES = re.compile(r"\r+|\x08+|\x1b\[[012]?K|[^\r\x08\x1b]+")
 _SURROGATES = re.compile("[\ud800-\udfff]")

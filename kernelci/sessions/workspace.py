@@ -67,7 +67,7 @@ class Workspace:
         """Put in the files that were not put in before, each under its name, with a link from its id.
 
         Raises:
-            KernelUnavailable: a file cannot be copied, for want of space perhaps.
+            KernelUnavailable: a file cannot be put in, for want of space perhaps.
         """
         data = self.data(session_id)
         data.mkdir(parents=True, exist_ok=True)
@@ -76,21 +76,20 @@ class Workspace:
         if not new:
             return
         names = self.names(session_id, files)
-        with _opened(data.parent) as outside, _opened(data) as inside:
-            for file in new:
-                if not file.blob.exists():
-                    logger.warning("a file was deleted meanwhile", extra={"action": "file_gone"})
-                    continue
-                try:
+        try:
+            with _opened(data.parent) as outside, _opened(data) as inside:
+                for file in new:
+                    if not file.blob.exists():
+                        logger.warning("a file was deleted meanwhile", extra={"action": "file_gone"})
+                        continue
                     _put(file.blob, names[file.file_id], outside, inside)
                     _link(names[file.file_id], file.file_id, outside, inside)
-                except OSError as error:
-                    raise KernelUnavailable(
-                        f"The file {file.filename!r} ({file.file_id}) could not be put into the session: "
-                        f"{error.strerror}."
-                    ) from error
-                mounted[file.file_id] = names[file.file_id]
-                self._record(session_id, mounted)
+                    mounted[file.file_id] = names[file.file_id]
+                    self._record(session_id, mounted)
+        except OSError as error:
+            raise KernelUnavailable(
+                f"The files of the thread could not be put into its session: {error.strerror}."
+            ) from error
 
     def file(self, session_id: str, path: str) -> SessionFile | None:
         """Open a regular file below the folder; a file's id means the file that was put in under it."""

@@ -17,7 +17,7 @@ from openai.types.beta.threads.runs import ToolCallDeltaObject
 
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import Turn
-from kernelci.sandbox.environment import Environment
+from kernelci.sandbox.environment import environment
 from kernelci.server import running
 from kernelci.settings import Settings
 from tests.bench.figures import Figure, interleaved, print_pair
@@ -36,7 +36,9 @@ async def main() -> None:
     once = ScriptedModel([Turn(code=FIRST), Turn(text="2")])
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(port=0, data_dir=Path(folder), max_turns=STEPS + 2)
-        python = Environment(settings.cache_dir).prepare(print).python
+        model_environment = environment(settings.cache_dir)
+        model_environment.prepare(print)
+        python = model_environment.python
         with running(settings, models=once) as url:
             await cold(url, python, rounds.cold)
     with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +70,7 @@ async def warm(url: str, python: Path, rounds: int) -> None:
     plain = Figure("jupyter_client: one raw execute")
     async with client_of(url) as client, plain_kernel(python) as kernel:
         assistant = await client.beta.assistants.create(model="m", tools=[{"type": "code_interpreter"}])
-        thread = await client.beta.threads.create(messages=[{"role": "user", "content": "?"}])
+        thread = await client.beta.threads.create()
         await executed(kernel, FIRST)
         for _, label in interleaved(rounds, "ours", "plain"):
             if label == "ours":
@@ -114,6 +116,7 @@ def has_output(details: object) -> bool:
 async def step_times(client: AsyncOpenAI, thread_id: str, assistant_id: str) -> list[float]:
     """The times between the ends of a run's code steps, as a client sees them."""
     ends: list[float] = []
+    await client.beta.threads.messages.create(thread_id, role="user", content="?")
     stream = await client.beta.threads.runs.create(thread_id=thread_id, assistant_id=assistant_id, stream=True)
     async with stream:
         async for event in stream:

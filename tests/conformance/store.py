@@ -280,7 +280,7 @@ class StoreConformance:
             await store.page(Message, Page(before=mine.id), within="thread_x")
         assert caught.value.param == "before"
 
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data())
     async def test_pages_as_a_list_would(self, store: Store, data: st.DataObject) -> None:
         a_thread = thread()

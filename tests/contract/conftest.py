@@ -1,0 +1,105 @@
+"""A real server on a free port, real kernels behind it, and a model whose words depend on what it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from openai import AsyncAzureOpenAI, AsyncOpenAI, AzureOpenAI, OpenAI
+from pydantic import SecretStr
+
+from kernelci.engine.ports import Emit, Model, ModelRequest, Reply
+from kernelci.models.turn import CallFunction, Turn, play
+from kernelci.server import running
+from kernelci.settings import Settings
+
+KEY = "contract-key"
+API_VERSION = "2024-05-01-preview"
+
+ANALYSIS = """\
+import pandas as pd
+import matplotlib.pyplot as plt
+
+data = pd.read_csv("/mnt/data/נתונים.csv")
+print(len(data))
+data.plot()
+plt.show()
+data.describe().to_csv("/mnt/data/result.csv")
+data["b"].sum()
+"""
+CLOSING = "Here: [the result](sandbox:/mnt/data/result.csv)."
+
+
+class Clerk:
+    """Does what the user's last message says: `analyse`, `weather`, `wait`; anything else it repeats, slowly."""
+
+    def serving(self, model: str) -> tuple[Model, str]:
+        return self, model
+
+    async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
+        last = max(at for at, message in enumerate(request.messages) if message["role"] == "user")
+        wanted, answered = str(request.messages[last]["content"]), request.messages[last + 1 :]
+        if "wait" in wanted:
+            await anyio.sleep_forever()
+        turn = Turn(text=wanted)
+        if "analyse" in wanted:
+            turn = Turn(text=CLOSING) if answered else Turn(text="Let me see.", code=ANALYSIS)
+        elif "weather" in wanted:
+            cities = tuple(CallFunction("weather", {"city": city}) for city in ("Haifa", "Eilat"))
+            heard = " and ".join(str(message["content"]) for message in answered if message["role"] == "tool")
+            turn = Turn(text=f"It is {heard}.") if answered else Turn(functions=cities)
+        return await play(turn, request, emit, pause=0.001)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """The address of a server that asks for a key."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("contract"), port=0, api_key=SecretStr(KEY))
+    with running(settings, Clerk()) as url:
+        yield url
+
+
+@pytest.fixture
+def small_server(tmp_path: Path) -> Generator[str]:
+    """The address of a server that takes files of a million bytes at most."""
+    with running(Settings(data_dir=tmp_path, port=0, max_upload=1_000_000), Clerk()) as url:
+        yield url
+
+
+SURFACES = ["openai", "azure", "azure v1"]
+
+
+@pytest.fixture(params=SURFACES)
+def client(request: pytest.FixtureRequest, server: str) -> Generator[OpenAI]:
+    """The SDK's client of each surface."""
+    with sync_client(request.param, server) as client:
+        yield client
+
+
+def sync_client(surface: str, server: str) -> OpenAI:
+    """The SDK's client of that surface."""
+    match surface:
+        case "openai":
+            return OpenAI(base_url=f"{server}/v1", **_common())
+        case "azure":
+            return AzureOpenAI(azure_endpoint=server, api_version=API_VERSION, **_common())
+        case _:
+            return OpenAI(base_url=f"{server}/openai/v1", **_common())
+
+
+@pytest.fixture(params=["openai", "azure"])
+async def async_client(request: pytest.FixtureRequest, server: str) -> Any:
+    """The SDK's asynchronous client of each surface."""
+    if request.param == "openai":
+        client = AsyncOpenAI(base_url=f"{server}/v1", **_common())
+    else:
+        client = AsyncAzureOpenAI(azure_endpoint=server, api_version=API_VERSION, **_common())
+    async with client:
+        yield client
+
+
+def _common() -> dict[str, Any]:
+    return {"api_key": KEY, "max_retries": 0, "timeout": 60}

@@ -1,0 +1,73 @@
+"""When one request is over, by the messages that have come back for it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernelci.sessions.cell import STREAMED, RunningCell
+
+BUSY = ("status", {"execution_state": "busy"})
+IDLE = ("status", {"execution_state": "idle"})
+OK = {"status": "ok", "execution_count": 3}
+
+
+def test_a_cell_is_over_when_both_reply_and_idle_have_come():
+    one, other = RunningCell("1", 100), RunningCell("2", 100)
+    one.publish(*BUSY, 1)
+    one.reply(OK)
+    assert one.busy
+    assert not one.over
+    one.publish("stream", {"name": "stdout", "text": "between"}, 1)
+    one.publish(*IDLE, 1)
+    assert one.over
+    assert (one.status, one.execution_count) == ("ok", 3)
+
+    other.publish(*IDLE, 1)
+    assert not other.over
+    other.reply({"status": "error"})
+    assert other.over
+    assert other.status == "error"
+
+
+def test_printed_text_is_given_once_joined_and_only_so_much():
+    cell = RunningCell("1", 10 * STREAMED)
+    for name, text in (("stdout", "a"), ("stdout", "b"), ("stderr", "c"), ("stdout", "d")):
+        cell.publish("stream", {"name": name, "text": text}, 1)
+    assert cell.printed() == [("stdout", "ab"), ("stderr", "c"), ("stdout", "d")]
+    assert cell.printed() == []
+
+    cell.publish("stream", {"name": "stdout", "text": "x" * STREAMED}, 1)
+    cell.publish("stream", {"name": "stdout", "text": "y"}, 1)
+    assert cell.printed() == [
+        ("stdout", "x" * (STREAMED - 4) + "\n[... more is printed than is shown here while the cell runs ...]\n")
+    ]
+
+
+def test_a_flood_is_noticed_and_not_kept():
+    cell = RunningCell("1", 100)
+    cell.publish("stream", {"name": "stdout", "text": "kept"}, 60)
+    cell.publish("stream", {"name": "stdout", "text": "not kept"}, 60)
+    assert cell.flooded
+    cell.publish("error", {"ename": "KeyboardInterrupt", "evalue": "", "traceback": ["why"]}, 60)
+    cell.publish(*IDLE, 1)
+    cell.reply(OK)
+
+    assert [output["output_type"] for output in cell.outputs.collected()] == ["stream", "error"]
+    assert cell.outputs.collected()[0]["text"] == ["kept"]
+    assert cell.over
+
+
+ANY = st.none() | st.booleans() | st.text(max_size=3) | st.lists(st.integers(), max_size=2) | st.just({})
+CONTENT = st.dictionaries(st.sampled_from(["execution_state", "name", "text", "status", "execution_count"]), ANY)
+
+
+@given(st.sampled_from(["status", "stream", "execute_input", "error"]), CONTENT)
+def test_a_malformed_message_changes_nothing_that_matters(kind: str, content: dict[str, object]):
+    cell = RunningCell("1", 100)
+    cell.publish(kind, content, 1)
+    cell.reply(content)
+    cell.printed()
+
+    assert not cell.over
+    assert cell.execution_count is None or isinstance(cell.execution_count, int)
