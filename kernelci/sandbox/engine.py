@@ -1,0 +1,96 @@
+"""The kernel engine: confined kernels on demand, a few of them ready beforehand.
+
+Its interface is its own and knows no Jupyter: a kernel is a wire and a process. What is said on the wire is for
+sessions/ to know; how a kernel is shut in, for inside/.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import anyio
+from anyio.abc import TaskGroup
+
+from kernelci.errors import KernelUnavailable
+from kernelci.sandbox.environment import Environment
+from kernelci.sandbox.kernel import Kernel
+from kernelci.sandbox.zygote import Limits, Zygote
+
+logger = logging.getLogger(__name__)
+
+
+class Engine:
+    """Kernels for the sessions whose folders lie below `sessions`. A zygote that dies is replaced."""
+
+    def __init__(self, environment: Environment, sessions: Path, limits: Limits, *, reserve: int = 1) -> None:
+        self._environment = environment
+        self._sessions = sessions
+        self._limits = limits
+        self._reserve = reserve
+        self._spare: deque[Kernel] = deque()
+        self._zygote: Zygote | None = None
+        self._starting = anyio.Lock()
+        self._tasks: TaskGroup | None = None
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await anyio.create_task_group().__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        assert self._tasks is not None
+        self._tasks.cancel_scope.cancel()
+        return await self._tasks.__aexit__(kind, error, traceback)
+
+    async def acquire(self, session: str) -> Kernel:
+        """A fresh kernel for a session, whose folder must be there: `sessions/SESSION/data`.
+
+        Raises:
+            KernelUnavailable: this machine does not let a kernel be confined, and why.
+        """
+        zygote = await self._warm()
+        kernel = self._ready() or await zygote.fork(uuid.uuid4().hex)
+        await _say(kernel, f"{session}\n".encode())
+        self._refill(zygote)
+        return kernel
+
+    async def _warm(self) -> Zygote:
+        """The zygote, started if need be."""
+        async with self._starting:
+            if self._zygote is None or self._zygote.ended:
+                assert self._tasks is not None
+                self._spare.clear()
+                zygote = Zygote(self._environment, self._sessions, self._limits)
+                await self._tasks.start(zygote.serve)
+                self._zygote = zygote
+            return self._zygote
+
+    def _ready(self) -> Kernel | None:
+        while self._spare:
+            kernel = self._spare.popleft()
+            if not kernel.ended.is_set():
+                return kernel
+        return None
+
+    def _refill(self, zygote: Zygote) -> None:
+        if len(self._spare) < self._reserve and self._tasks is not None:
+            self._tasks.start_soon(self._add_spare, zygote)
+
+    async def _add_spare(self, zygote: Zygote) -> None:
+        try:
+            self._spare.append(await zygote.fork(uuid.uuid4().hex))
+        except KernelUnavailable:
+            logger.warning("no spare kernel", extra={"action": "spare_missing"}, exc_info=True)
+
+
+async def _say(kernel: Kernel, line: bytes) -> None:
+    try:
+        kernel.wire.send(line)  # far less than the socket's buffer holds
+    except OSError as error:
+        raise KernelUnavailable("The kernel ended before it began.") from error

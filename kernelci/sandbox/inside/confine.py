@@ -1,0 +1,91 @@
+"""How a process shuts itself in for a session, in the order that matters. Its code can undo none of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import socket
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import linux
+import tree
+
+USER = 1000
+"""Who the code is, inside."""
+
+_PRIVATE = linux.MS_NOSUID | linux.MS_NODEV
+_SIOCSIFFLAGS, _UP_AND_RUNNING = 0x8914, 0x1 | 0x40
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a session may use: bytes of memory a process, of one file and of /tmp; processes and threads."""
+
+    memory: int
+    processes: int
+    file: int
+    temporary: int
+
+
+def leave(uid: int, gid: int) -> None:
+    """Give up being root for good, where we are: kernels must never be the machine's root, not even inside."""
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    linux.prctl(linux.PR_SET_DUMPABLE, 1)  # or /proc/self stays root's, and we could not map ourselves
+
+
+def become(inside: int, outside: int, gid: int) -> None:
+    """After unshare(NEWUSER): be this user inside the new namespace."""
+    maps = {"setgroups": "deny", "uid_map": f"{inside} {outside} 1", "gid_map": f"{inside} {gid} 1"}
+    for name, text in maps.items():
+        Path(f"/proc/self/{name}").write_text(text)
+
+
+def apart() -> None:
+    """Leave the zygote's mounts, network, names and queues; nothing of a session is needed for that."""
+    linux.die_with_parent()
+    os.setsid()
+    linux.unshare(linux.NEWNS | linux.NEWIPC | linux.NEWUTS | linux.NEWNET)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _UP_AND_RUNNING))
+
+
+def shut_in(session: str, limits: Limits, program: bytes) -> None:
+    """See the session's folder and nobody else's, and lose every right to change that.
+
+    Raises:
+        OSError: a step was refused. The caller must end: it is half in and half out.
+    """
+    size = f"size={limits.temporary},mode=1777"
+    linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
+    linux.mount(f"{tree.SESSIONS}/{session}/data", "/mnt/data", None, linux.MS_BIND)
+    linux.mount(None, "/mnt/data", None, linux.MS_REMOUNT | linux.MS_BIND | _PRIVATE)
+    linux.mount("none", tree.SESSIONS, "tmpfs", _PRIVATE | linux.MS_RDONLY, "mode=000,size=4k")
+    linux.mount("tmp", "/tmp", "tmpfs", _PRIVATE, size)
+    linux.mount("shm", "/dev/shm", "tmpfs", _PRIVATE, size)
+    linux.mount("proc", "/proc", "proc", _PRIVATE | linux.MS_NOEXEC)
+    os.chdir("/mnt/data")
+    linux.unshare(linux.NEWUSER)
+    become(USER, 0, 0)
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    linux.drop_capabilities()
+    _limit(limits)
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+    linux.filter_calls(program)
+
+
+def _limit(limits: Limits) -> None:
+    for what, most in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_DATA, limits.memory),
+        (resource.RLIMIT_FSIZE, limits.file),
+        (resource.RLIMIT_NOFILE, 1024),
+        (resource.RLIMIT_NPROC, limits.processes),
+        (resource.RLIMIT_MEMLOCK, 64 * 1024),
+        (resource.RLIMIT_MSGQUEUE, 0),
+    ):
+        resource.setrlimit(what, (most, most))

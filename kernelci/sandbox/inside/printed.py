@@ -1,0 +1,168 @@
+"""Everything that is printed, whoever prints it: Python, C libraries, subprocesses, forked workers, threads.
+
+Python's own goes into a buffer, all else through pipes on the descriptors 1 and 2. A thread sends both on within 20
+milliseconds; the end of a cell sends the rest.
+"""
+
+from __future__ import annotations
+
+import codecs
+import ctypes
+import io
+import os
+import select
+import threading
+from collections.abc import Callable
+from typing import Literal
+
+Name = Literal["stdout", "stderr"]
+
+INTERVAL = 0.02
+"""Seconds that printed text may wait for more."""
+
+MOST = 16 * 1024 * 1024
+"""Bytes that one cell may print; the rest is dropped here, so that it costs no memory anywhere."""
+
+_CUT = f"\n[output cut here: one cell may print {MOST // 1024**2} MiB]\n"
+_SOON = 64 * 1024
+_libc = ctypes.CDLL(None)
+
+
+class Printed:
+    """Standard output and error of this process, sent on by `send(name, text)`."""
+
+    def __init__(self, send: Callable[[Name, str], None]) -> None:
+        self._send = send
+        self._process = os.getpid()
+        self._one_at_a_time = threading.RLock()
+        self._waiting: list[tuple[Name, str]] = []
+        self._size = 0
+        self._left = MOST
+        self._pipes: dict[int, tuple[Name, codecs.IncrementalDecoder]] = {}
+        self._wake, self._woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        for descriptor, name in ((1, "stdout"), (2, "stderr")):
+            reader, writer = os.pipe()
+            os.set_blocking(reader, False)
+            os.set_inheritable(reader, False)
+            os.dup2(writer, descriptor)
+            os.close(writer)
+            self._pipes[reader] = (name, _decoder())
+        threading.Thread(target=self._pump, daemon=True, name="printed").start()
+
+    def stream(self, name: Name) -> Stream:
+        """The object that stands for sys.stdout or sys.stderr."""
+        return Stream(self, name)
+
+    def write(self, name: Name, text: str) -> None:
+        """Take printed text. In a forked worker it takes the way through the parent's pipe."""
+        if os.getpid() != self._process:
+            os.write(1 if name == "stdout" else 2, text.encode("utf-8", "backslashreplace"))
+            return
+        with self._one_at_a_time:
+            for reader in self._pipes:  # what a subprocess has printed before this
+                self._read(reader)
+            first = not self._waiting
+            self._take(name, text)
+            if self._size > _SOON:
+                self._flush()
+            elif first:
+                self._rouse()
+
+    def drain(self) -> None:
+        """Send on all that was printed up to now."""
+        _libc.fflush(None)
+        with self._one_at_a_time:
+            for reader in self._pipes:
+                self._read(reader)
+            self._flush()
+
+    def begin(self) -> None:
+        """A new cell: what it may print is counted anew."""
+        with self._one_at_a_time:
+            self._left = MOST
+
+    def _take(self, name: Name, text: str) -> None:
+        if self._left < 0:
+            return
+        self._left -= len(text)
+        if self._left < 0:
+            text = text[: self._left] + _CUT
+        self._waiting.append((name, text))
+        self._size += len(text)
+
+    def _flush(self) -> None:
+        """Send what waits, neighbours of one stream as one."""
+        waiting, self._waiting, self._size = self._waiting, [], 0
+        while waiting:
+            name = waiting[0][0]
+            same = next((at for at, item in enumerate(waiting) if item[0] != name), len(waiting))
+            self._send(name, "".join(text for _, text in waiting[:same]))
+            waiting = waiting[same:]
+
+    def _rouse(self) -> None:
+        try:
+            os.write(self._woken, b".")
+        except BlockingIOError:
+            pass  # it has been roused already
+
+    def _read(self, reader: int) -> None:
+        name, decoder = self._pipes[reader]
+        while True:
+            try:
+                data = os.read(reader, 1 << 16)
+            except BlockingIOError:
+                return
+            if not data:
+                return
+            self._take(name, decoder.decode(data))
+
+    def _pump(self) -> None:
+        """Send on what comes, without hurry, for ever."""
+        while True:
+            readable, _, _ = select.select([self._wake, *self._pipes], [], [])
+            threading.Event().wait(INTERVAL)
+            with self._one_at_a_time:
+                if self._wake in readable:
+                    os.read(self._wake, 1 << 16)
+                for reader in self._pipes:
+                    self._read(reader)
+                self._flush()
+
+
+class Stream(io.TextIOBase):
+    """A text stream whose text goes to the host."""
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+
+    def __init__(self, printed: Printed, name: Name) -> None:
+        self._printed = printed
+        self._name: Name = name
+
+    def write(self, text: str) -> int:
+        """Take text; it is sent on soon."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self._printed.write(self._name, text)
+        return len(text)
+
+    def fileno(self) -> int:
+        """The descriptor on which subprocesses may write."""
+        return 1 if self._name == "stdout" else 2
+
+    def flush(self) -> None:
+        """Send what waits."""
+        if os.getpid() == self._printed._process:
+            self._printed.drain()
+
+    def writable(self) -> bool:
+        """It can be written to."""
+        return True
+
+    def isatty(self) -> bool:
+        """It is no terminal."""
+        return False
+
+
+def _decoder() -> codecs.IncrementalDecoder:
+    return codecs.getincrementaldecoder("utf-8")("backslashreplace")

@@ -1,0 +1,149 @@
+"""The IPython shell of a kernel: built and warmed once in the zygote, served in each of its children."""
+
+from __future__ import annotations
+
+import base64
+import builtins
+import getpass
+import os
+import random
+import shutil
+import signal
+import socket
+import sys
+from typing import Any
+
+sys.modules["debugpy"] = None  # type: ignore[assignment]  # unused, and slow to import
+os.environ["MPLCONFIGDIR"] = shutil.copytree(os.environ["MPLCONFIGDIR"], "/tmp/matplotlib")
+
+import matplotlib as mpl
+
+mpl.use("module://matplotlib_inline.backend_inline")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from matplotlib_inline.backend_inline import configure_inline_support
+from printed import Printed
+from traitlets import Any as AnyTrait
+from traitlets.config import Config
+from wire import Wire
+
+_WARM = """
+import pandas as pd, matplotlib.pyplot as plt
+plt.plot([1, 2, 3]); plt.title("x"); plt.show()
+pd.DataFrame({"a": [1.5]}).describe()
+1/0
+"""
+
+
+class CellShell(InteractiveShell):
+    """A shell that tells its outputs to whoever `tell` is."""
+
+    tell = AnyTrait(lambda type, content: None)
+    system = InteractiveShell.system_raw  # the other way wants a terminal, and there is none
+
+    def _showtraceback(self, kind: type[BaseException], error: BaseException, lines: list[str]) -> None:
+        text = "\n".join(lines).split("\n")
+        self.tell("error", {"ename": kind.__name__, "evalue": str(error), "traceback": text})
+
+    def ask_exit(self) -> None:
+        """`exit` and `quit`: a session is not a program that one leaves."""
+        print("The session goes on; it ends by itself when it is no longer used.")
+
+
+class CellDisplay(DisplayPublisher):
+    """Sends what is displayed."""
+
+    def publish(self, data, metadata=None, *, transient=None, update=False, **_: Any) -> None:  # noqa: ANN001
+        """Send a mime bundle."""
+        kind = "update_display_data" if update else "display_data"
+        content = {"data": _texts(data), "metadata": metadata or {}, "transient": transient or {}}
+        self.shell.tell(kind, content)
+
+    def clear_output(self, wait: bool = False) -> None:
+        """Send that the outputs so far shall go."""
+        self.shell.tell("clear_output", {"wait": wait})
+
+
+class CellResult(DisplayHook):
+    """Sends the value of a cell's last expression."""
+
+    def write_output_prompt(self) -> None:
+        """A result has no prompt here."""
+
+    def write_format_data(self, format_dict, md_dict=None) -> None:  # noqa: ANN001
+        """Send a mime bundle."""
+        content = {"data": _texts(format_dict), "metadata": md_dict or {}, "execution_count": self.prompt_count}
+        self.shell.tell("execute_result", content)
+
+    def finish_displayhook(self) -> None:
+        """Nothing is left open."""
+
+
+class Shell:
+    """A shell that has seen pandas and matplotlib at work, before anybody's session."""
+
+    def __init__(self) -> None:
+        InteractiveShell.display_pub_class.default_value = CellDisplay
+        InteractiveShell.displayhook_class.default_value = CellResult
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.InteractiveShell.colors = "nocolor"
+        self._shell = CellShell.instance(config=config, user_ns={})
+        configure_inline_support(self._shell, "inline")
+        self._shell.run_cell(_WARM, store_history=False)
+        self._shell.reset(new_session=True)
+        plt.close("all")
+
+    def serve(self, connected: socket.socket) -> None:
+        """Run the host's cells in their order until it is gone."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._begin()
+        wire = Wire(connected)
+        printed = Printed(lambda name, text: wire.send("stream", {"name": name, "text": text}))
+        sys.stdout, sys.stderr = printed.stream("stdout"), printed.stream("stderr")
+
+        def tell(type: str, content: dict[str, Any]) -> None:
+            printed.drain()
+            wire.send(type, content)
+
+        self._shell.tell = tell
+        for request in wire.requests():
+            wire.cell = request["cell"]
+            printed.begin()
+            status = self._run(request["code"])
+            tell("done", {"status": status, "execution_count": self._shell.execution_count - 1})
+
+    def _begin(self) -> None:
+        """What a process must not share with those forked from the same one."""
+        random.seed()
+        np.random.seed()
+        builtins.input = getpass.getpass = _nobody_to_ask
+        os.environ.update(HOME="/tmp", MPLCONFIGDIR="/tmp/matplotlib", TMPDIR="/tmp", PWD="/mnt/data")
+        pd.options.display.width = 120
+
+    def _run(self, code: str) -> str:
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            result = self._shell.run_cell(code, store_history=True)
+        except KeyboardInterrupt:
+            self._shell.showtraceback()
+            return "error"
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return "ok" if result.success else "error"
+
+
+def _nobody_to_ask(prompt: object = "", *_: object, **__: object) -> str:
+    raise EOFError(f"nobody is there to answer {str(prompt)!r}: input() cannot be used here")
+
+
+def _texts(data: dict[str, Any]) -> dict[str, Any]:
+    """The bundle with bytes as base64, as a notebook has them."""
+    return {
+        kind: base64.b64encode(value).decode() if isinstance(value, bytes) else value for kind, value in data.items()
+    }

@@ -1,0 +1,158 @@
+"""The host's side of a fork server: its start, its control socket, its end. Its own side is inside/zygote.py."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import anyio
+import anyio.abc
+from anyio.to_thread import run_sync
+
+from kernelci.errors import KernelUnavailable
+from kernelci.sandbox.environment import Environment
+from kernelci.sandbox.kernel import Kernel
+
+logger = logging.getLogger(__name__)
+
+PROGRAM = Path(__file__).parent / "inside" / "zygote.py"
+USER = 61234
+"""Whom kernels run as where the host is root: an ordinary number that no account should have."""
+
+WARM_TIMEOUT = 60.0
+"""Seconds for a zygote to import everything."""
+
+_PACKET = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one session may use: bytes of memory in one process, of one file, of /tmp; processes and threads."""
+
+    memory: int = 2 << 30
+    processes: int = 128
+    file: int = 1 << 30
+    temporary: int = 512 << 20
+
+
+class Zygote:
+    """A warm Python that forks kernels. `serve` must run as long as they are wanted; they end with it."""
+
+    def __init__(self, environment: Environment, sessions: Path, limits: Limits) -> None:
+        self._environment = environment
+        self._sessions = sessions
+        self._limits = limits
+        self._kernels: dict[str, Kernel] = {}
+        self._awaited: dict[str, anyio.Event] = {}
+        self._control: socket.socket | None = None
+        self.ended = False
+
+    async def serve(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        """Start the process, and follow what it tells until it ends; started once it is warm.
+
+        Raises:
+            KernelUnavailable: it cannot confine kernels on this machine, and why.
+        """
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        control.setblocking(False)
+        self._control = control
+        with theirs:
+            process = await run_sync(self._start, theirs)
+        try:
+            await self._warm(control, process)
+            task_status.started()
+            await self._follow(control)
+        finally:
+            control.close()  # at which the process ends, and all its kernels with it
+            self.ended = True
+            with anyio.CancelScope(shield=True):
+                code = await run_sync(process.wait)
+            for kernel in tuple(self._kernels.values()):
+                kernel.end(None)
+            for event in self._awaited.values():
+                event.set()
+            logger.info("a zygote has ended", extra={"action": "zygote_ended", "exit_code": code})
+
+    async def fork(self, id: str) -> Kernel:
+        """A new kernel that waits for the name of its session.
+
+        Raises:
+            KernelUnavailable: the zygote has ended.
+        """
+        if self._control is None or self.ended:
+            raise KernelUnavailable("The process that kernels are forked from has ended.")
+        forked = self._awaited[id] = anyio.Event()
+        ask = {"id": id, "limits": asdict(self._limits)}
+        self._control.send(json.dumps(ask).encode())
+        await forked.wait()
+        del self._awaited[id]
+        kernel = self._kernels.get(id)
+        if kernel is None:
+            raise KernelUnavailable("The process that kernels are forked from has ended.")
+        return kernel
+
+    def _start(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
+        environment = self._environment
+        told = {
+            "shown": list(dict.fromkeys([str(environment.folder), sys.base_prefix])),
+            "sessions": str(self._sessions),
+            "uid": USER,
+        }
+        process = subprocess.Popen(
+            [environment.python, "-I", PROGRAM, str(theirs.fileno())],
+            env={
+                "HOME": "/tmp",  # noqa: S108 - the sandbox's own
+                "LANG": "C.UTF-8",
+                "MPLCONFIGDIR": str(environment.matplotlib),
+                "OPENBLAS_NUM_THREADS": "1",  # a zygote must have one thread when it forks
+                "PATH": f"{environment.python.parent}:/usr/local/bin:/usr/bin:/bin",
+                "TZ": "UTC",
+            },
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+        )
+        assert self._control is not None
+        self._control.send(json.dumps(told).encode())
+        return process
+
+    async def _warm(self, control: socket.socket, process: subprocess.Popen[bytes]) -> None:
+        with anyio.move_on_after(WARM_TIMEOUT):
+            await anyio.wait_readable(control)
+            if control.recv(_PACKET):
+                return
+            assert process.stderr is not None
+            said = await run_sync(process.stderr.read)
+            last = said.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            raise KernelUnavailable(f"Kernels cannot be confined on this machine: {last[0]}")
+        raise KernelUnavailable(f"The Python of the model's code was not ready within {WARM_TIMEOUT:.0f} seconds.")
+
+    async def _follow(self, control: socket.socket) -> None:
+        while True:
+            await anyio.wait_readable(control)
+            packet, descriptors, _, _ = socket.recv_fds(control, _PACKET, 2)
+            if not packet:
+                return
+            told = json.loads(packet)
+            if "forked" in told:
+                self._arrived(told["forked"], descriptors)
+            elif kernel := self._kernels.pop(told["ended"], None):
+                kernel.end(told["code"])
+
+    def _arrived(self, id: str, descriptors: list[int]) -> None:
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+        pidfd, wire = descriptors
+        connected = socket.socket(fileno=wire)
+        connected.setblocking(False)
+        self._kernels[id] = Kernel(id, connected, pidfd)
+        self._awaited[id].set()
