@@ -8,7 +8,15 @@ from pathlib import PurePosixPath
 from starlette.responses import FileResponse, Response
 
 from kernelci.api.multipart import Multipart
-from kernelci.api.request import ApiRequest, answer, answer_deleted, answer_list, page, read_query
+from kernelci.api.request import (
+    ApiRequest,
+    announced,
+    answer,
+    answer_deleted,
+    answer_list,
+    page,
+    read_query,
+)
 from kernelci.api.validation import listed
 from kernelci.engine import files
 from kernelci.engine.ports import Blob, TooManyBytes
@@ -101,8 +109,7 @@ async def _receive(request: ApiRequest, upload: _Upload) -> None:
     """
     service = request.state["service"]
     limit = service.settings.max_upload
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit + _AROUND:
+    if announced(request) > limit + _AROUND:
         raise _too_large(limit)
     body = Multipart(request.headers.get("content-type", ""), request.stream(), limit + _AROUND)
     while part := await body.next_part():

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from typing import TypedDict, TypeVar
 
-from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
 
 from kernelci.api.dialect import Dialect, Kind, downgrade, upgrade
+from kernelci.api.json_text import json_bytes, parsed
 from kernelci.api.validation import check
 from kernelci.engine.ports import Page, Paged
 from kernelci.engine.service import Service
@@ -48,7 +47,7 @@ async def read_body(request: ApiRequest, model: type[BodyT], kind: Kind | None =
     """
     raw = await _read(request)
     try:
-        sent: object = from_json(raw, allow_inf_nan=False) if raw.strip() else {}
+        sent: object = parsed(raw) if raw.strip() else {}
     except ValueError as error:
         raise InvalidRequest(f"We could not parse the JSON body of your request. ({error})") from None
     body = upgrade(kind, sent) if kind else sent
@@ -58,8 +57,7 @@ async def read_body(request: ApiRequest, model: type[BodyT], kind: Kind | None =
 
 
 async def _read(request: ApiRequest) -> bytes:
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > MAX_JSON:
+    if announced(request) > MAX_JSON:
         raise _too_large()
     raw = bytearray()
     async for chunk in request.stream():
@@ -67,6 +65,12 @@ async def _read(request: ApiRequest) -> bytes:
         if len(raw) > MAX_JSON:
             raise _too_large()
     return bytes(raw)
+
+
+def announced(request: ApiRequest) -> int:
+    """The bytes that the request says it will have; 0 if it does not say."""
+    size = request.headers.get("content-length", "")
+    return int(size) if size.isdecimal() else 0
 
 
 def _too_large() -> TooLarge:
@@ -119,16 +123,3 @@ def listing(items: Iterable[JsonObject], has_more: bool) -> JsonObject:
 def json_response(content: JsonObject, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer in JSON."""
     return Response(json_bytes(content), status, headers, "application/json")
-
-
-def json_bytes(content: JsonObject) -> bytes:
-    """JSON on one line, whatever the line breaks of its reader.
-
-    Half a surrogate pair, which programs do print, cannot be UTF-8: it is written as JSON's escape, which is what
-    Python's own happens to be. Old event stream readers break lines at U+0085, U+2028 and U+2029.
-    """
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return text.translate(_LINE_BREAKS).encode("utf-8", "backslashreplace")
-
-
-_LINE_BREAKS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from kernelci.api.dialect import Dialect
 from kernelci.api.envelope import envelope
 from kernelci.api.events import Stream, whole
-from kernelci.api.request import json_bytes
+from kernelci.api.json_text import json_bytes
 from kernelci.engine.events import Recorded
 from kernelci.errors import KernelciError
 from kernelci.protocol.objects import Thread

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
 import typer
-from openai import OpenAIError
 
 from kernelci.cli.ask import ask
 from kernelci.cli.chat import chat
@@ -28,14 +25,10 @@ app.add_typer(threads, name="threads")
 app.add_typer(kernels, name="kernels")
 
 
-_STATUS = re.compile(r"Error code: \d+ - ")
-"""What the SDK puts before the server's own words."""
-
-
 def main() -> None:
     """The command `kernelci`: what goes wrong is said in a sentence, never in a traceback."""
     try:
         app()
-    except (KernelciError, OpenAIError) as error:
-        typer.echo(f"kernelci: {_STATUS.sub('', str(error))}", err=True)
+    except KernelciError as error:
+        typer.echo(f"kernelci: {error.message}", err=True)
         raise SystemExit(error.exit_code if isinstance(error, StartupError) else 1) from None

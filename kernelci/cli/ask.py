@@ -8,8 +8,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kernelci.cli.conversation import conversation
-from kernelci.cli.local import notebook_of, tell
 from kernelci.cli.options import TALKING, takes
 from kernelci.settings import Settings
 
@@ -26,9 +24,9 @@ def ask(
     file: Files = [],  # noqa: B006  typer's way to say: none
 ) -> None:
     """Ask a question about files; what the answer makes is saved in the working folder."""
-    about = Console(stderr=True)
-    with conversation(settings, about) as talk:
+    from kernelci.cli.conversation import conversation  # noqa: PLC0415  a second that only those pay who talk
+
+    with conversation(settings, Console(stderr=True)) as talk:
         run = talk.ask(question, talk.upload(file))
-        tell(about, f"\nNotebook: {notebook_of(settings, talk.thread_id)}", "bright_black")
     if run.status != "completed":
         raise typer.Exit(1)

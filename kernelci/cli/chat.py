@@ -10,9 +10,8 @@ import typer
 from rich.console import Console
 
 from kernelci.cli.ask import Files
-from kernelci.cli.conversation import conversation
-from kernelci.cli.local import notebook_of, tell
 from kernelci.cli.options import TALKING, takes
+from kernelci.cli.screen import tell
 from kernelci.settings import Settings
 
 _FENCE = "```"
@@ -25,14 +24,15 @@ def chat(
     thread: Annotated[str | None, typer.Option(help="Go on with this thread.", show_default=False)] = None,
 ) -> None:
     """Talk to a model that has a kernel. Ctrl-C stops an answer, Ctrl-D ends the chat."""
+    from kernelci.cli.conversation import conversation  # noqa: PLC0415  a second that only those pay who talk
+
     about = Console(stderr=True)
     with conversation(settings, about, thread_id=thread) as talk:
         file_ids = talk.upload(file)
         for question in _questions():
             talk.ask(question, file_ids)
             file_ids = []
-        tell(about, f"\nNotebook: {notebook_of(settings, talk.thread_id)}", "bright_black")
-        tell(about, f"To go on: kernelci chat --thread {talk.thread_id}", "bright_black")
+    tell(about, f"To go on: kernelci chat --thread {talk.thread_id}", "bright_black")
 
 
 def _questions() -> Iterator[str]:

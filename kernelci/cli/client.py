@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
 
-from httpx2 import Request
-from openai import AzureOpenAI, DefaultHttpxClient, OpenAI
+from httpx2 import Client, Request
+from openai import APIStatusError, AzureOpenAI, DefaultHttpxClient, OpenAI, OpenAIError
 from pydantic import SecretStr
+
+from kernelci.errors import KernelciError
 
 API_VERSION = "2024-05-01-preview"
 """Azure's last version of the Assistants API before it was shut down."""
 
 _NO_KEY = "none-needed"
+_STATUS = re.compile(r"Error code: \d+ - ")  # the SDK puts it before the server's words
 _FROM_THE_ENVIRONMENT = ("authorization", "api-key", "openai-organization", "openai-project")
 
 
-def azure_client(address: str, key: SecretStr | None = None) -> AzureOpenAI:
-    """A client of the Azure surface."""
+@contextmanager
+def azure_client(address: str, key: SecretStr | None = None) -> Generator[AzureOpenAI]:
+    """A client of the Azure surface; what goes wrong in its block is a KernelciError in the server's own words."""
     plain = key.get_secret_value() if key else _NO_KEY
-    return AzureOpenAI(
-        azure_endpoint=address,
-        api_key=plain,
-        api_version=API_VERSION,
-        http_client=_http(lambda request: request.headers.update({"api-key": plain})),
-    )
+    with _in_our_words(), _http({"api-key": plain}) as http:
+        yield AzureOpenAI(azure_endpoint=address, api_key=plain, api_version=API_VERSION, http_client=http)
 
 
-def openai_client(address: str, key: SecretStr | None = None) -> OpenAI:
-    """A client of the OpenAI surface."""
+@contextmanager
+def openai_client(address: str, key: SecretStr | None = None) -> Generator[OpenAI]:
+    """A client of the OpenAI surface; what goes wrong in its block is a KernelciError in the server's own words."""
     plain = key.get_secret_value() if key else _NO_KEY
-    return OpenAI(
-        base_url=f"{address}/v1",
-        api_key=plain,
-        http_client=_http(lambda request: request.headers.update({"authorization": f"Bearer {plain}"})),
-    )
+    with _in_our_words(), _http({"authorization": f"Bearer {plain}"}) as http:
+        yield OpenAI(base_url=f"{address}/v1", api_key=plain, http_client=http)
 
 
-def _http(authorize: Callable[[Request], None]) -> DefaultHttpxClient:
+@contextmanager
+def _in_our_words() -> Generator[None]:
+    try:
+        yield
+    except APIStatusError as error:
+        raise KernelciError(_STATUS.sub("", error.message)) from error
+    except OpenAIError as error:
+        raise KernelciError(f"The kernelci server does not answer any more: {error}") from error
+
+
+def _http(authorization: dict[str, str]) -> Client:
     """A transport without proxies, whose requests carry our key and no one else's.
 
     The SDK reads keys, tokens, headers and accounts from a dozen variables, which are meant for others.
@@ -45,6 +55,6 @@ def _http(authorize: Callable[[Request], None]) -> DefaultHttpxClient:
     def ours_only(request: Request) -> None:
         for name in _FROM_THE_ENVIRONMENT:
             request.headers.pop(name, None)
-        authorize(request)
+        request.headers.update(authorization)
 
     return DefaultHttpxClient(trust_env=False, event_hooks={"request": [ours_only]})

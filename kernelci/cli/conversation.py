@@ -17,9 +17,9 @@ from rich.console import Console
 
 from kernelci.cli.client import openai_client
 from kernelci.cli.live import LiveRun
-from kernelci.cli.local import server_for
+from kernelci.cli.local import notebook_of, server_for
 from kernelci.cli.results import Results
-from kernelci.cli.screen import Screen
+from kernelci.cli.screen import Screen, tell
 from kernelci.settings import Settings
 
 _INSTRUCTIONS = (
@@ -95,7 +95,7 @@ def conversation(settings: Settings, about: Console, *, thread_id: str | None = 
         thread = client.beta.threads.retrieve(thread_id) if thread_id else client.beta.threads.create()
         assistant = client.beta.assistants.create(
             name="kernelci",
-            model=settings.model or next(iter(client.models.list())).id,
+            model=settings.model or "default",
             instructions=_INSTRUCTIONS,
             tools=[{"type": "code_interpreter"}],
         )
@@ -105,3 +105,4 @@ def conversation(settings: Settings, about: Console, *, thread_id: str | None = 
         finally:
             with suppress(OpenAIError):  # the server may be what failed
                 client.beta.assistants.delete(assistant.id)
+            tell(about, f"\nNotebook: {notebook_of(settings, thread.id)}", "bright_black")

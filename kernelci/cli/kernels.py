@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kernelci.cli.local import prepare
+from kernelci.cli.environment import prepare
 from kernelci.cli.options import takes
 from kernelci.sandbox import environment
 from kernelci.settings import Settings

@@ -7,22 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
-from kernelci.sandbox.environment import environment
+from kernelci.cli.environment import UNCONFINED, prepare
+from kernelci.cli.screen import tell
 from kernelci.server import running
 from kernelci.settings import Settings
 from kernelci.store import folder
-
-UNCONFINED = (
-    "The code that the model writes is not confined yet: it runs with your rights and can read, change and send "
-    "what you can. Let only those use it, people and models, whom you would let use your shell."
-)
-
-
-def tell(console: Console, sentence: str, style: str = "") -> None:
-    """Print a sentence about what goes on, as it is."""
-    console.print(Text(sentence, style), soft_wrap=True)
 
 
 @contextmanager
@@ -41,20 +31,6 @@ def server_for(settings: Settings, console: Console) -> Generator[str]:
     with running(own, upstream=lambda sentence: tell(console, sentence, "bright_black")) as address:
         tell(console, UNCONFINED, "yellow")
         yield address
-
-
-def prepare(settings: Settings, console: Console) -> None:
-    """Build the environment of the model's code unless that was done, showing how far it is.
-
-    Raises:
-        EnvironmentUnavailable: it cannot be built.
-    """
-    wanted = environment(settings.cache_dir)
-    if wanted.ready:
-        return
-    with console.status("This happens once; later starts need no network."):
-        wanted.prepare(lambda phase: tell(console, phase))
-    tell(console, f"It is ready: {wanted.folder}")
 
 
 def notebook_of(settings: Settings, thread_id: str) -> Path:

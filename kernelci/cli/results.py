@@ -4,13 +4,12 @@ that is free in the folder, and nothing is ever replaced, opened or run.
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from urllib.parse import unquote
 
 from openai import OpenAI
 
-from kernelci.protocol.filenames import safe
+from kernelci.cli.files import visible, written
 
 _PICTURES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"GIF8": ".gif"}
 
@@ -42,22 +41,3 @@ class Results:
     def _save(self, file_id: str, name: str, data: bytes) -> Path:
         self.saved[file_id] = path = written(self._folder / visible(name), data)
         return path
-
-
-def visible(name: str) -> str:
-    """The name as one that hides nothing: a dot in front could make it a start-up file of the person's shell."""
-    return safe(safe(name).lstrip(".~ "))
-
-
-def written(path: Path, data: bytes) -> Path:
-    """Write a new file beside those that are there: `x.csv`, or else `x-2.csv` and so on. Gives its path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for count in itertools.count(1):
-        free = path if count == 1 else path.with_name(f"{path.stem}-{count}{path.suffix}")
-        try:
-            with free.open("xb") as file:
-                file.write(data)
-        except FileExistsError:
-            continue
-        return free
-    raise AssertionError("counting never ends")

@@ -40,6 +40,11 @@ def plain(text: str) -> str:
     return _CONTROLS.sub("", _ESCAPES.sub("", text))
 
 
+def tell(console: Console, sentence: str, style: str = "") -> None:
+    """Print a sentence of ours as it is."""
+    console.print(Text(sentence, style), soft_wrap=True)
+
+
 class Screen:
     """Shows one run after the other on a console."""
 

@@ -7,15 +7,17 @@ import logging
 import typer
 from rich.console import Console
 
-from kernelci import server
-from kernelci.cli.local import UNCONFINED, prepare, tell
+from kernelci.cli.environment import UNCONFINED, prepare
 from kernelci.cli.options import SERVING, takes
+from kernelci.cli.screen import tell
 from kernelci.settings import Settings
 
 
 @takes(*SERVING)
 def serve(settings: Settings) -> None:
     """Serve the Assistants API until stopped."""
+    from kernelci import server  # noqa: PLC0415  a second that only those pay who serve
+
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     console = Console(stderr=True)
     prepare(settings, console)

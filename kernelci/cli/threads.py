@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from kernelci.cli.files import written
 from kernelci.cli.notebook import portable
 from kernelci.cli.options import STATE, takes
-from kernelci.cli.results import written
 from kernelci.cli.screen import plain
 from kernelci.engine.ports import Page
 from kernelci.errors import StartupError

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from kernelci.engine.ports import ModelRequest
+from kernelci.errors import ModelUnavailable
 from kernelci.models.conversation import since_last_user, text_of
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import Turn
@@ -135,4 +136,7 @@ def _results(request: ModelRequest) -> list[str]:
 
 def _correlations(table: str) -> dict[str, str]:
     """The last column of the printed table, by the first."""
-    return dict(re.findall(r"^(\w+) .* (-?\d\.\d+)$", table, re.MULTILINE))
+    found = dict(re.findall(r"^(\w+) .* (-?\d\.\d+)$", table, re.MULTILINE))
+    if "together" not in found:
+        raise ModelUnavailable("The script of the demo expects another result than the cell gave.")
+    return found

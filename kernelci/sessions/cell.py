@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Literal
 
 from kernelci.protocol.parts import JsonObject
 from kernelci.sessions.outputs import Outputs
@@ -85,7 +85,7 @@ class RunningCell:
             self._streamed += len(shown)
             if self._streamed == STREAMED:
                 shown += "\n[... more is printed than is shown here while the cell runs ...]\n"
-            self._printed.append((cast(StreamName, name), shown))
+            self._printed.append((name, shown))
 
     def _count(self, content: JsonObject) -> None:
         count = content.get("execution_count")

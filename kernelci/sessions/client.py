@@ -23,7 +23,7 @@ from kernelci.sessions.trim import MEBIBYTE, Limits, trimmed
 
 logger = logging.getLogger(__name__)
 
-LOST = "Its variables and imports are lost; the files in /mnt/data are kept."
+LOST = "Variables and imports are lost; the files in /mnt/data are kept."
 WELCOME_TIMEOUT = 10.0
 """Seconds from the kernel's start to its first sign on the iopub channel."""
 

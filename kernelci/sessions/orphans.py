@@ -52,7 +52,7 @@ def reap(sessions: Path) -> None:
         except (ValueError, TypeError):
             noted = None
         if noted and noted.boot == _boot() and noted.started == _start_of(noted.pid):
-            with suppress(ProcessLookupError):
+            with suppress(OSError):
                 os.killpg(noted.pid, signal.SIGKILL)
             logger.warning("ended a kernel of an earlier server", extra={"action": "kernel_reaped"})
         if noted and Path(noted.runtime).name.startswith(RUNTIME_PREFIX):

@@ -113,6 +113,7 @@ class SessionPool:
     @asynccontextmanager
     async def _held(self, session_id: str) -> AsyncGenerator[_Session]:
         """The session, with its lock; one that was closed while we waited for it is not the session any more."""
+        self._workspace.folder(session_id)  # refuses what cannot be an id
         while True:
             session = self._sessions.setdefault(session_id, _Session(session_id))
             async with session.lock:
@@ -131,7 +132,7 @@ class SessionPool:
         client = (await self._kernel(session)).client
         news, session.lost = session.lost, None
         if news:
-            news = f"This kernel is a new one, because {news}. {LOST}\n"
+            news = f"A new kernel was started, because {news}. {LOST}\n"
             await on_stream("stderr", news)
         try:
             result = await client.execute(code, on_stream)
@@ -162,7 +163,7 @@ class SessionPool:
 
     async def _start(self, session_id: str) -> _Kernel:
         """Start a kernel in the place that was reserved for it."""
-        manager = AsyncKernelManager(kernel_name=KERNEL, context=self._context)
+        manager = AsyncKernelManager(kernel_name=KERNEL, context=self._context, log=logger)
         folder = self._workspace.data(session_id)
         client = None
         try:

@@ -9,8 +9,8 @@ from kernelci.protocol.parts import JsonObject
 PYTHON: JsonObject = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
-def exported(notebook: str) -> str:
-    """The notebook's JSON text with the kernel that every Jupyter has in place of ours; all else as it was."""
+def exported(notebook: bytes) -> bytes:
+    """The notebook's file with the kernel that every Jupyter has in place of ours; all else as it was."""
     content: JsonObject = json.loads(notebook)
     content["metadata"]["kernelspec"] = PYTHON
-    return json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    return (json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()

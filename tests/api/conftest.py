@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,3 @@ async def api(service: Service) -> AsyncGenerator[httpx2.AsyncClient]:
     """A client of that service."""
     async with client_of(app_of(service)) as client:
         yield client
-
-
-Composed = Callable[..., AbstractAsyncContextManager[Service]]

@@ -10,9 +10,9 @@ import pytest
 
 from kernelci.api.request import MAX_JSON
 from kernelci.engine.service import Service
-from kernelci.protocol.objects import Message
 from tests.api.oracle import judged
 from tests.api.test_assistants import file_id
+from tests.engine.conftest import NotedTranscripts
 
 CODE = [{"type": "code_interpreter"}]
 SEARCH = [{"type": "file_search"}]
@@ -59,9 +59,8 @@ async def test_a_thread_begins_with_its_messages_in_their_order(service: Service
         ("user", "one"),
         ("assistant", "two"),
     ]
-    assert [item.id for item in service.transcripts.items if isinstance(item, Message)] == [  # type: ignore[attr-defined]
-        each["id"] for each in listed
-    ]
+    assert isinstance(service.transcripts, NotedTranscripts)
+    assert [item.id for item in service.transcripts.items] == [each["id"] for each in listed]
 
 
 async def test_a_thread_is_updated_and_deleted(api: httpx2.AsyncClient) -> None:
@@ -172,7 +171,17 @@ async def test_ids_of_the_wrong_kind_are_named(api: httpx2.AsyncClient) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"{", b"nope", b"\xff\xfe", b'{"metadata": NaN}', b'{"a": "\\ud800"}', b"[" * 100_000, b"{} {}", b"9" * 5000],
+    [
+        b"{",
+        b"nope",
+        b"\xff\xfe",
+        b'{"metadata": NaN}',
+        b'{"a": "\\ud800"}',
+        b"[" * 100_000,
+        b"{} {}",
+        b"9" * 5000,
+        b'{"a": [-1e999]}',
+    ],
 )
 async def test_a_body_that_is_no_json_is_refused(api: httpx2.AsyncClient, raw: bytes) -> None:
     response = await api.post("/v1/threads", content=raw)

@@ -28,7 +28,7 @@ print(len(data))
 data.plot()
 plt.show()
 data.describe().to_csv("/mnt/data/result.csv")
-data["b"].sum()
+int(data["b"].sum())
 """
 CLOSING = "Here: [the result](sandbox:/mnt/data/result.csv)."
 

@@ -108,8 +108,9 @@ def test_models(client: OpenAI) -> None:
 
 def test_refusals_are_the_sdks_own_exceptions(client: OpenAI) -> None:
     threads = client.beta.threads
+    foreign: Any = {"role": "system", "content": "x"}
     with pytest.raises(openai.BadRequestError) as bad:
-        threads.create(messages=[{"role": "system", "content": "x"}])  # type: ignore[list-item]
+        threads.create(messages=[foreign])
     assert (bad.value.param, bad.value.code) == ("messages[0].role", "invalid_value")
     assert bad.value.type == "invalid_request_error"
     assert bad.value.request_id

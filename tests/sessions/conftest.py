@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -78,3 +80,15 @@ def text_of(result: CellResult) -> str:
             case _:
                 parts.append(output["data"].get("text/plain", ""))
     return "\n".join(parts)
+
+
+def gone(pid: int, seconds: float = 20) -> bool:
+    """Whether a process that is not our child ends in that time."""
+    try:
+        watched = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([watched], [], [], seconds)[0])
+    finally:
+        os.close(watched)

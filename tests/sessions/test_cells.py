@@ -134,12 +134,21 @@ async def test_input_is_refused_and_does_not_hang(pool: Pool):
 
 async def test_a_thread_prints_into_its_own_cell_or_not_at_all(pool: Pool):
     await pool.run("import threading\ngo, gone = threading.Event(), threading.Event()", session="late")
-    code = "def late():\n    go.wait(); print('late'); gone.set()\nthreading.Thread(target=late).start()\nprint('early')"
+    code = "def late():\n    go.wait(); print('late'); gone.set()\n"
+    code += "threading.Thread(target=late).start()\nprint('early')"
     first = await pool.run(code, session="late")
     second = await pool.run("go.set(); gone.wait(); print('mine')", session="late")
 
     assert text_of(first) == "early\n"
     assert text_of(second) == "mine\n"
+
+
+async def test_a_pool_of_threads_prints_into_the_cell_that_gave_it_work(pool: Pool):
+    code = "from concurrent.futures import ThreadPoolExecutor\nworkers = ThreadPoolExecutor(1)\n"
+    await pool.run(code + "workers.submit(print, 'first').result()", session="workers")
+    second = await pool.run("workers.submit(print, 'second').result()", session="workers")
+
+    assert text_of(second) == "second\n"
 
 
 async def test_what_no_utf8_can_hold_survives(pool: Pool):

@@ -16,7 +16,10 @@ from kernelci.sessions.trim import CUT, Limits, trimmed
 Message = tuple[str, dict[str, Any]]
 
 
-def outputs_of(*messages: Message, limits: Limits = Limits()) -> list[dict[str, Any]]:
+LIMITS = Limits()
+
+
+def outputs_of(*messages: Message, limits: Limits = LIMITS) -> list[dict[str, Any]]:
     """What these messages leave, which nbformat accepts and any database can hold."""
     outputs = Outputs()
     for kind, content in messages:
@@ -78,7 +81,11 @@ def test_clearing_happens_now_or_with_the_next_output():
 def test_every_display_of_an_id_is_updated():
     update = displayed("new", "id", "update_display_data")
 
-    assert texts(outputs_of(displayed("a", "id"), displayed("b"), displayed("c", "id"), update)) == ["new", "b", "new"]
+    assert texts(outputs_of(displayed("a", "id"), displayed("b"), displayed("c", "id"), update)) == [
+        "new",
+        "b",
+        "new",
+    ]
 
 
 def test_an_update_of_an_earlier_cells_display_is_shown():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -13,29 +12,18 @@ from pathlib import Path
 import anyio
 import pytest
 
+from kernelci.engine.ports import CellResult
 from kernelci.errors import KernelUnavailable
 from kernelci.sandbox.environment import Environment
 from kernelci.sessions import orphans
 from kernelci.sessions.pool import SessionPool
 from kernelci.settings import Settings
-from tests.sessions.conftest import Started, text_of, unheard
+from tests.sessions.conftest import Pool, Started, gone, text_of, unheard
 
 
-async def pid_of(pool, session: str = "thread_1") -> int:
+async def pid_of(pool: Pool, session: str = "thread_1") -> int:
     """The process of a session's kernel."""
     return int(text_of(await pool.run("import os; os.getpid()", session=session)).splitlines()[-1])
-
-
-def gone(pid: int, seconds: float = 20) -> bool:
-    """Whether a process that is not our child ends in that time."""
-    try:
-        watched = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([watched], [], [], seconds)[0])
-    finally:
-        os.close(watched)
 
 
 async def test_all_kernels_have_gone_when_the_pool_has(started: Started, tmp_path: Path):
@@ -50,7 +38,7 @@ async def test_all_kernels_have_gone_when_the_pool_has(started: Started, tmp_pat
 
 
 async def test_leaving_the_pool_ends_a_cell_that_runs(started: Started, tmp_path: Path):
-    results = []
+    results: list[CellResult] = []
     begun = anyio.Event()
 
     async def on_stream(stream: str, text: str) -> None:
@@ -118,7 +106,9 @@ async def test_a_session_waits_when_all_kernels_are_busy(started: Started, tmp_p
 async def test_closing_takes_the_kernel_and_the_folder(started: Started, tmp_path: Path):
     async with started(tmp_path) as pool:
         kernel = await pid_of(pool)
-        await pool.run("import os\nos.makedirs('a/b'); os.symlink('/etc', 'a/etc'); os.mkfifo('f'); os.chmod('a', 0)")
+        await pool.run(
+            "import os\nos.makedirs('a/b'); os.symlink('/etc', 'a/etc'); os.mkfifo('f'); os.chmod('a', 0)"
+        )
         await pool.sessions.close("thread_1")
         await pool.sessions.close("thread_unknown")
 
@@ -130,7 +120,7 @@ async def test_closing_takes_the_kernel_and_the_folder(started: Started, tmp_pat
 
 async def test_closing_in_the_middle_of_a_cell(started: Started, tmp_path: Path):
     begun = anyio.Event()
-    results = []
+    results: list[CellResult] = []
 
     async def on_stream(stream: str, text: str) -> None:
         begun.set()
@@ -178,7 +168,7 @@ anyio.run(main, *sys.argv[1:])
 """
 
 
-def test_a_killed_host_leaves_no_kernel(built: Environment, tmp_path: Path):
+async def test_a_killed_host_leaves_no_kernel(built: Environment, started: Started, tmp_path: Path):
     command = [sys.executable, "-c", HOST, str(tmp_path), str(built.folder), str(built.lock)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as host:
         assert host.stdout is not None
@@ -186,6 +176,10 @@ def test_a_killed_host_leaves_no_kernel(built: Environment, tmp_path: Path):
         host.send_signal(signal.SIGKILL)
 
     assert gone(kernel)
+    runtime = Path(json.loads((tmp_path / "s" / "kernel.json").read_bytes())["runtime"])
+    assert runtime.exists()
+    async with started(tmp_path):
+        assert not runtime.exists()
 
 
 async def test_an_orphan_is_reaped_with_its_sockets(started: Started, tmp_path: Path):

@@ -41,4 +41,6 @@ def test_shown(printed: str, text: str):
 def test_nothing_is_left_that_could_drive_a_terminal(printed: str):
     for text in (shown(printed), plain(printed)):
         text.encode()
-        assert not [letter for letter in text if (ord(letter) < 32 and letter not in "\n\t") or 127 <= ord(letter) < 160]
+        assert not [
+            letter for letter in text if (ord(letter) < 32 and letter not in "\n\t") or 127 <= ord(letter) < 160
+        ]

@@ -184,7 +184,7 @@ def test_an_export_opens_without_kernelci() -> None:
     text = written(
         message(THREAD, "שלום"), cell(STEP, outputs=({"output_type": "stream", "name": "stdout", "text": "x"},))
     )
-    given_away = exported(text)
+    given_away = exported(text.encode()).decode()
     assert given_away == as_jupyter_writes(given_away)
     before, after = read(text), read(given_away)
     kernel = after["metadata"].pop("kernelspec")

@@ -34,7 +34,7 @@ class CellStream(OutStream):
         if left < 0:
             return len(string)
         # Lone surrogates do not survive the way to the host: show them as Python writes them.
-        encoded = string.encode("utf-8", "backslashreplace")
+        encoded = str.encode(string, "utf-8", "backslashreplace")
         shown = encoded[:left].decode("utf-8", "ignore")
         self._left[cell] = left = left - len(encoded)
         if left < 0:

@@ -6,11 +6,14 @@ Imported by its neighbours in this folder, in the environment of the model's cod
 from __future__ import annotations
 
 import ast
-import contextvars
 import functools
 import os
 import re
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any
 
 from bounds import BoundedSession, CellStream
 from ipykernel.kernelapp import IPKernelApp
@@ -47,14 +50,20 @@ def kernel_app(connection_file: str, *, stands_for_data: str | None) -> IPKernel
 
 
 def keep_threads_in_their_cells() -> None:
-    """Have what a thread prints belong to the cell that started it, not to whichever runs at that time."""
-    start = threading.Thread.start
+    """Have what a thread prints belong to the cell that gave it its work, not to whichever runs at that time."""
+    start, submit = threading.Thread.start, ThreadPoolExecutor.submit
 
     def start_in_context(self: threading.Thread) -> None:
-        self.run = functools.partial(contextvars.copy_context().run, self.run)
+        self.run = functools.partial(copy_context().run, self.run)
         start(self)
 
+    def submit_in_context(
+        self: ThreadPoolExecutor, work: Callable[..., Any], /, *args: object, **kwargs: object
+    ) -> Future[Any]:
+        return submit(self, copy_context().run, work, *args, **kwargs)
+
     threading.Thread.start = start_in_context
+    ThreadPoolExecutor.submit = submit_in_context
 
 
 class DataFolder(ast.NodeTransformer):

@@ -1,0 +1,98 @@
+"""`kernelci ask` and `kernelci chat`, with a model over HTTP and with the offline one."""
+
+from __future__ import annotations
+
+import signal
+
+from kernelci.models.catalog import Catalog
+from kernelci.server import running
+from kernelci.settings import Settings
+from tests.cli.conftest import Command
+from tests.upstream import Fails, Runs, Says, Upstream
+
+DRAW = """\
+import pandas as pd
+import matplotlib.pyplot as plt
+data = pd.read_csv("/mnt/data/נתונים.csv")
+plt.plot(data["שווי"])
+plt.show()
+for name in (".bashrc", "סיכום.csv"):
+    data.describe().to_csv(name)
+print(len(data), "שורות")
+"""
+LINKS = "הנה: [א](sandbox:/mnt/data/סיכום.csv), [ב](sandbox:/mnt/data/.bashrc)"
+
+
+def test_a_model_reads_a_file_and_what_it_makes_is_saved(kernelci: Command, settings: Settings) -> None:
+    (kernelci.folder / "נתונים.csv").write_text("שם,שווי\nא,1\nב,4\nג,9\n")
+    (kernelci.folder / "figure.png").write_text("of the person's own")
+    with Upstream([Says("בוא נראה.") + Runs(DRAW), Says(LINKS)]) as upstream:
+        done = kernelci.run("ask", "מה יש בקובץ?", "-f", "נתונים.csv", "--model", "m", "--model-url", upstream.url)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert (
+        said.index("בוא נראה.")
+        < said.index('┃ print(len(data), "שורות")')
+        < said.index("│ 3 שורות")
+        < said.index(LINKS)
+    )
+    assert {"└ figure-2.png", "└ סיכום.csv", "└ bashrc"} < {*said}
+    made = {path.name for path in kernelci.folder.iterdir()}
+    assert made == {"נתונים.csv", "figure.png", "figure-2.png", "סיכום.csv", "bashrc"}
+    assert (kernelci.folder / "figure.png").read_text() == "of the person's own"
+    assert (kernelci.folder / "figure-2.png").read_bytes().startswith(b"\x89PNG")
+
+    (notebook,) = (settings.data_dir / "notebooks").iterdir()
+    assert f"Notebook: {notebook}" in done.stderr
+    assert "Conversations are sent to m" in done.stderr
+    assert "not confined" in done.stderr
+    assert str(upstream.requests[0].body["messages"]).count("מה יש בקובץ?") == 1
+
+
+def test_without_a_model_the_code_of_the_question_runs_on_the_running_server(
+    kernelci: Command, settings: Settings
+) -> None:
+    with running(settings, Catalog(None)) as address:
+        done = kernelci.run("ask", "Please:\n```python\nprint('a\\x1b[31mb\\x1b]0;title\\x07c')\n1/0\n```")
+    assert done.returncode == 0, done.stderr
+    assert f"Asking the kernelci server at {address}." in done.stderr
+    cell, said = done.stdout.split("\n\nNo model is configured")
+    assert cell.splitlines()[-6:] == [
+        "┃ 1/0",
+        "│ abc",
+        "│ ZeroDivisionError: division by zero",
+        "│ Cell In[1], line 2",
+        "│ ----> 2 1/0",
+        "│ … 4 more lines of traceback in the notebook",
+    ]
+    assert "ZeroDivisionError" in said
+    assert "\x1b" not in done.stdout
+
+
+def test_a_run_that_fails_says_why_and_is_a_failure(kernelci: Command) -> None:
+    with Upstream([Fails(401, {"error": {"message": "no such key"}})]) as upstream:
+        done = kernelci.run("ask", "Anything?", "--model-url", upstream.url)
+    assert done.returncode == 1
+    assert "refused the key. Set --model-key or KERNELCI_MODEL_KEY." in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_chat_keeps_its_variables_and_ctrl_c_stops_the_run_alone(kernelci: Command, settings: Settings) -> None:
+    with running(settings, Catalog(None)), kernelci.started("chat") as process:
+        process.stdin.write("```python\nx = 41\nprint('begun', flush=True)\nimport time\ntime.sleep(600)\n```\n")
+        process.stdin.flush()
+        while process.stdout.readline() != "│ begun\n":
+            pass
+        process.send_signal(signal.SIGINT)
+        printed, about = process.communicate("```python\nx + 1\n```\n", timeout=60)
+    assert process.returncode == 0, about
+    assert "Stopping the run." in printed
+    assert "│ 42" in printed
+    thread = about.rpartition("kernelci chat --thread ")[2].strip()
+    with running(settings, Catalog(None)):
+        more = kernelci.run("chat", "--thread", thread, typed="```\n'here ' + 'again'\n```\n")
+        unknown = kernelci.run("chat", "--thread", "thread_unknown")
+    assert "│ 'here again'" in more.stdout
+    assert thread in more.stderr
+    assert unknown.returncode == 1
+    assert unknown.stderr.endswith("kernelci: No thread found with id 'thread_unknown'.\n")
