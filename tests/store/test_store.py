@@ -15,6 +15,7 @@ from alembic.migration import MigrationContext
 from anyio import to_thread
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import IntegrityError
 
 from kernelci.engine.ports import Page, Store
 from kernelci.protocol.objects import Cell, File, Message, Run, RunStep, Thread
@@ -70,6 +71,16 @@ async def test_a_migration_that_fails_leaves_nothing(path: Path) -> None:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     connection.close()
     assert tables == ["cells"]
+
+
+async def test_what_could_not_be_written_is_not_in_the_error(store: SqlStore) -> None:
+    a_thread = thread()
+    await store.put(a_thread)
+    secret = message(a_thread).model_copy(update={"metadata": {"said": "a secret"}})
+    await store.post(secret, lambda each: each)
+    with pytest.raises(IntegrityError) as refused:
+        await store.post(secret, lambda each: each)
+    assert "secret" not in str(refused.value)
 
 
 async def test_the_order_of_creation_outlives_a_restart(path: Path) -> None:
