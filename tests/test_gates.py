@@ -35,6 +35,8 @@ def test_requirements_lock_is_current_and_names_no_address() -> None:
     )
     assert code == 0, printed
     kept = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    assert kept == printed, "renew it: uv export --no-dev --no-emit-project --no-header --no-annotate -o requirements.lock"
+    assert kept == printed, (
+        "renew it: uv export --no-dev --no-emit-project --no-header --no-annotate -o requirements.lock"
+    )
     assert "://" not in kept
     assert "://" not in (ROOT / "kernels/kernelci/requirements.lock").read_text(encoding="utf-8")

@@ -72,5 +72,7 @@ def test_only_settings_reads_the_environment(path: Path) -> None:
 
 
 def test_no_file_is_a_warehouse() -> None:
-    long = {str(path.relative_to(ROOT)): lines for path in FILES if (lines := len(path.read_text().splitlines())) > 350}
+    long = {
+        str(path.relative_to(ROOT)): lines for path in FILES if (lines := len(path.read_text().splitlines())) > 350
+    }
     assert not long, "split these by noun"

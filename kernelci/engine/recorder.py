@@ -72,6 +72,12 @@ class Recorder:
         """Tell subscribers of a run that has just been stored as queued."""
         self._bus.publish(Recorded(seq=1, run_id=self.run.id, event=RunMoved("queued"), object=self.run))
 
+    def give_up(self) -> None:
+        """Tell subscribers of the end of a run that is not in the store any more."""
+        failed = self.run.model_copy(update={"status": "failed", "expires_at": None})
+        seq = self._bus.last(self.run.id) + 1
+        self._bus.publish(Recorded(seq=seq, run_id=self.run.id, event=RunMoved("failed"), object=failed))
+
 
 def _ends(event: Event) -> bool:
     return isinstance(event, RunMoved) and event.status not in ACTIVE

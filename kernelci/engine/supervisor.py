@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from types import TracebackType
 from typing import Self
 
@@ -26,11 +26,14 @@ from kernelci.engine.prompt import build_prompt
 from kernelci.engine.publish import Publisher
 from kernelci.engine.recorder import Recorder
 from kernelci.engine.tools import Tools
-from kernelci.errors import IllegalMove, InvalidRequest, KernelciError, RunFailure
+from kernelci.errors import IllegalMove, InvalidRequest, KernelciError, NotFound, RunFailure
 from kernelci.protocol.objects import LastError, Message, Run, RunStep
 from kernelci.protocol.states import ACTIVE
 
 logger = logging.getLogger(__name__)
+
+_STOPPED = "The server was stopped while this run was in progress. Its thread can be used on."
+_NOT_STORED = "What the run did could not be stored: look at the server's log. Its thread can be used on."
 
 
 @dataclass(slots=True)
@@ -148,14 +151,17 @@ class Supervisor:
         for run in await self._store.active_runs():
             if run.status in {"queued", "requires_action"}:
                 self._adopt(run, await self._steps(run))
-                continue
-            recorder = self._recorder(run, await self._steps(run))
-            if run.status == "cancelling":
-                await recorder.emit(RunMoved("cancelled"))
             else:
-                message = "The server was stopped while this run was in progress. Its thread can be used on."
-                await recorder.emit(RunMoved("failed", error=LastError(code="server_error", message=message)))
-            logger.warning("run healed after a stop", extra={"action": "run_healed", "run_id": run.id})
+                await self._lay_to_rest(run, _STOPPED)
+
+    async def _lay_to_rest(self, run: Run, why: str) -> None:
+        """End a stored run that nobody drives."""
+        recorder = self._recorder(run, await self._steps(run))
+        if run.status == "cancelling":
+            await recorder.emit(RunMoved("cancelled"))
+        else:
+            await recorder.emit(RunMoved("failed", error=LastError(code="server_error", message=why)))
+        logger.warning("run healed", extra={"action": "run_healed", "run_id": run.id})
 
     async def _steps(self, run: Run) -> tuple[RunStep, ...]:
         return await self._store.all(RunStep, within=run.id)
@@ -172,32 +178,54 @@ class Supervisor:
 
     async def _drive(self, driven: _Driven) -> None:
         """A run's whole life, and its end whatever happens."""
-        with self._noted(driven):
+        try:
             with driven.scope:
-                try:
-                    await self._until_ended(driven)
-                except RunFailure as failure:
-                    await self._fail(driven, failure)
-                except Exception as error:
-                    # A run that is being cancelled between two moves of its loop takes neither: no mistake of ours.
-                    if not (isinstance(error, IllegalMove) and driven.run.status == "cancelling"):
-                        logger.exception("run failed", extra={"action": "run_failed", "run_id": driven.run.id})
-                        await self._fail(driven, KernelciError())
+                await self._attempt(driven)
             if driven.run.status == "cancelling":
                 await driven.recorder.emit(RunMoved("cancelled"))
-
-    @contextmanager
-    def _noted(self, driven: _Driven) -> Generator[None]:
-        try:
-            yield
+        except NotFound:
+            logger.info("a run's thread was deleted", extra={"action": "run_gone", "run_id": driven.run.id})
+            driven.recorder.give_up()
+        except Exception:
+            logger.exception("a run's end was not stored", extra={"action": "run_lost", "run_id": driven.run.id})
+            await self._end_late(driven)
         finally:
             del self._driven[driven.run.id]
             driven.ended.set()
+
+    async def _attempt(self, driven: _Driven) -> None:
+        """Drive the run; what goes wrong becomes its end."""
+        try:
+            await self._until_ended(driven)
+        except RunFailure as failure:
+            await self._fail(driven, failure)
+        except NotFound:
+            raise
+        except Exception as error:
+            # A run that is being cancelled between two moves of its loop takes neither: no mistake of ours.
+            if not (isinstance(error, IllegalMove) and driven.run.status == "cancelling"):
+                logger.exception("run failed", extra={"action": "run_failed", "run_id": driven.run.id})
+                await self._fail(driven, KernelciError())
 
     async def _fail(self, driven: _Driven, failure: KernelciError) -> None:
         if driven.run.status in ACTIVE:
             error = LastError(code=failure.code or "server_error", message=failure.message)
             await driven.recorder.emit(RunMoved("failed", error=error))
+
+    async def _end_late(self, driven: _Driven) -> None:
+        """End a run in the store as soon as that works again: a full disk may be made room on."""
+        for wait in chain((1.0, 2.0, 4.0, 8.0, 16.0), repeat(30.0)):
+            try:
+                run = await self._store.find(Run, driven.run.id)
+                if run is None:
+                    return driven.recorder.give_up()
+                if run.status in ACTIVE:
+                    await self._lay_to_rest(run, _NOT_STORED)
+                return None
+            except Exception:  # whatever keeps the store from working, it may pass
+                logger.warning("the store does not work", extra={"action": "store_down"}, exc_info=True)
+            await anyio.sleep(wait)
+        return None
 
     async def _until_ended(self, driven: _Driven) -> None:
         """Run the loop as often as the client answers."""

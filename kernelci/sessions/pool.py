@@ -130,16 +130,14 @@ class SessionPool:
     ) -> CellResult:
         await anyio.to_thread.run_sync(self._mount, session, files)
         client = (await self._kernel(session)).client
-        news, session.lost = session.lost, None
+        news = f"A new kernel was started, because {session.lost}. {LOST}\n" if session.lost else None
         if news:
-            news = f"A new kernel was started, because {news}. {LOST}\n"
             await on_stream("stderr", news)
         try:
             result = await client.execute(code, on_stream)
         finally:
             if client.ended:
-                with anyio.CancelScope(shield=True):
-                    await self._end(session)
+                await self._end(session)
                 session.lost = "the last one did not stop when its run was cancelled"
         session.lost = None
         return replace(result, outputs=(_said(news), *result.outputs)) if news else result
@@ -196,9 +194,10 @@ class SessionPool:
         kernel, session.kernel = session.kernel, None
         if kernel is None:
             return
-        await kernel.client.kill()
-        await _in_thread(kernel.manager, "shutdown_kernel", now=True)
-        await anyio.to_thread.run_sync(orphans.forget, self._workspace.folder(session.id))
+        with anyio.CancelScope(shield=True):
+            await kernel.client.kill()
+            await _in_thread(kernel.manager, "shutdown_kernel", now=True)
+            await anyio.to_thread.run_sync(orphans.forget, self._workspace.folder(session.id))
         self._release()
         logger.info("kernel ended", extra={"action": "kernel_ended", "session": session.id})
 

@@ -64,7 +64,7 @@ def _connect(url: URL) -> tuple[Engine, Engine]:
     if url.get_backend_name() == "sqlite":
         writer, reader = _sqlite_writer(url), _sqlite_reader(url)
     else:
-        writer = reader = create_engine(url)
+        writer = reader = create_engine(url, hide_parameters=True)
     try:
         _migrate(writer)
     except BaseException:
@@ -96,6 +96,7 @@ def _sqlite(url: URL, connections: int, *, begin: str, pragmas: tuple[str, ...])
         url,
         pool_size=connections,
         max_overflow=0,
+        hide_parameters=True,  # or an error's text, which is logged, would hold the message that was written
         # None: the driver begins no transaction by itself, at a moment of its own choosing.
         connect_args={"isolation_level": None, "timeout": LOCK_WAIT},
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 
 from kernelci.models.catalog import Catalog
+from kernelci.models.scripted import ScriptedModel
 from kernelci.server import running
 from kernelci.settings import Settings
 from tests.cli.conftest import Command
-from tests.upstream import Fails, Runs, Says, Upstream
+from tests.upstream import Runs, Says, Upstream
 
 DRAW = """\
 import pandas as pd
@@ -69,30 +70,32 @@ def test_without_a_model_the_code_of_the_question_runs_on_the_running_server(
     assert "\x1b" not in done.stdout
 
 
-def test_a_run_that_fails_says_why_and_is_a_failure(kernelci: Command) -> None:
-    with Upstream([Fails(401, {"error": {"message": "no such key"}})]) as upstream:
-        done = kernelci.run("ask", "Anything?", "--model-url", upstream.url)
+def test_a_run_that_fails_says_why_and_is_a_failure(kernelci: Command, settings: Settings) -> None:
+    with running(settings, ScriptedModel([])):
+        done = kernelci.run("ask", "Anything?")
     assert done.returncode == 1
-    assert "refused the key. Set --model-key or KERNELCI_MODEL_KEY." in done.stdout
+    assert "The scripted model has no reply number 1" in done.stdout
     assert "Traceback" not in done.stderr
 
 
 def test_a_chat_keeps_its_variables_and_ctrl_c_stops_the_run_alone(kernelci: Command, settings: Settings) -> None:
-    with running(settings, Catalog(None)), kernelci.started("chat") as process:
-        process.stdin.write("```python\nx = 41\nprint('begun', flush=True)\nimport time\ntime.sleep(600)\n```\n")
-        process.stdin.flush()
-        while process.stdout.readline() != "│ begun\n":
-            pass
-        process.send_signal(signal.SIGINT)
-        printed, about = process.communicate("```python\nx + 1\n```\n", timeout=60)
-    assert process.returncode == 0, about
-    assert "Stopping the run." in printed
-    assert "│ 42" in printed
-    thread = about.rpartition("kernelci chat --thread ")[2].strip()
     with running(settings, Catalog(None)):
-        more = kernelci.run("chat", "--thread", thread, typed="```\n'here ' + 'again'\n```\n")
+        with kernelci.started("chat") as process:
+            process.stdin.write(
+                "```python\nx = 41\nprint('begun', flush=True)\nimport time\ntime.sleep(600)\n```\n"
+            )
+            process.stdin.flush()
+            while process.stdout.readline() != "│ begun\n":
+                pass
+            process.send_signal(signal.SIGINT)
+            printed, about = process.communicate("```python\nx + 1\n```\n", timeout=60)
+        assert process.returncode == 0, about
+        assert "Stopping the run." in printed
+        assert "│ 42" in printed
+        thread = about.rpartition("kernelci chat --thread ")[2].strip()
+        more = kernelci.run("chat", "--thread", thread, typed="```\nx + 2\n```\n")
         unknown = kernelci.run("chat", "--thread", "thread_unknown")
-    assert "│ 'here again'" in more.stdout
+    assert "│ 43" in more.stdout
     assert thread in more.stderr
     assert unknown.returncode == 1
     assert unknown.stderr.endswith("kernelci: No thread found with id 'thread_unknown'.\n")

@@ -38,7 +38,7 @@ def test_shows_a_mistake_and_its_repair_and_leaves_all_that_it_made(kernelci: Co
 
 
 def test_fails_when_something_did_not_happen(kernelci: Command) -> None:
-    done = kernelci.run("demo", KERNELCI_EXECUTION_TIMEOUT="0.01")
+    done = kernelci.run("demo", KERNELCI_MAX_TURNS="1")
     assert done.returncode == 1
     assert "The demo did not go as it should: the run is failed; " in done.stderr
     assert "chart.png is no picture" in done.stderr

@@ -12,7 +12,7 @@ from kernelci.engine.ports import CellResult, ModelRequest, OnStream, Page
 from kernelci.errors import IllegalMove, InvalidRequest, KernelUnavailable
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import CallFunction, Turn
-from kernelci.protocol.objects import Cell, File, Message, Run, RunStep
+from kernelci.protocol.objects import Cell, File, Message, Run, RunStep, Stored, Thread
 from tests.engine.conftest import OK, Engine, Unheard
 
 PNG = "iVBORw0KGgo="
@@ -240,6 +240,35 @@ async def test_abandoning_a_thread_ends_its_run(engine: Engine) -> None:
     with anyio.fail_after(10):
         await engine.supervisor.abandon(run.thread_id)
     assert (await engine.store.get(Run, run.id)).status == "cancelled"
+
+
+async def test_a_thread_that_is_deleted_under_a_run_ends_it_and_nothing_else(engine: Engine) -> None:
+    await engine.start(ScriptedModel([Turn(text="hello")]))
+    run, other = await engine.ask(), await engine.ask()
+    await engine.store.drop(Thread, run.thread_id)
+    await engine.supervisor.start(run)
+    with anyio.fail_after(10):
+        last = (await engine.end_of(run))[-1]
+        assert isinstance(last.event, RunMoved) and last.event.status == "failed"
+        assert (await engine.finished(other)).status == "completed"
+
+
+async def test_a_store_that_does_not_work_for_a_while_does_not_keep_a_run_active(engine: Engine) -> None:
+    await engine.start(ScriptedModel([Turn(text="hello")]))
+    run = await engine.ask()
+    put, refusals = engine.store.put, 2
+
+    async def full(*objects: Stored) -> None:
+        nonlocal refusals
+        refusals -= 1
+        if refusals >= 0:
+            raise OSError(28, "No space left on device")
+        await put(*objects)
+
+    engine.store.put = full
+    with anyio.fail_after(30):
+        ended = await engine.finished(run)
+    assert (ended.status, ended.last_error and ended.last_error.code) == ("failed", "server_error")
 
 
 async def test_printed_text_is_told_while_the_cell_runs(engine: Engine) -> None:

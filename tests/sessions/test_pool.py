@@ -103,6 +103,14 @@ async def test_a_session_waits_when_all_kernels_are_busy(started: Started, tmp_p
     assert done == ["first", "second"]
 
 
+async def test_a_start_that_is_cancelled_gives_its_place_back(started: Started, tmp_path: Path):
+    async with started(tmp_path, max_kernels=1) as pool:
+        for seconds in (0, 0.02, 0.1, 0.2):
+            with anyio.move_on_after(seconds):
+                await pool.run("1", session=f"s{seconds}".replace(".", "_"))
+        assert text_of(await pool.run("2")) == "2"
+
+
 async def test_closing_takes_the_kernel_and_the_folder(started: Started, tmp_path: Path):
     async with started(tmp_path) as pool:
         kernel = await pid_of(pool)

@@ -15,8 +15,10 @@ from alembic.migration import MigrationContext
 from anyio import to_thread
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import IntegrityError
 
 from kernelci.engine.ports import Page, Store
+from kernelci.errors import NotFound
 from kernelci.protocol.objects import Cell, File, Message, Run, RunStep, Thread
 from kernelci.store import rows
 from kernelci.store.database import Database
@@ -70,6 +72,13 @@ async def test_a_migration_that_fails_leaves_nothing(path: Path) -> None:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     connection.close()
     assert tables == ["cells"]
+
+
+async def test_what_could_not_be_written_is_not_in_the_error(store: SqlStore) -> None:
+    with pytest.raises(NotFound) as refused:
+        await store.put(message(thread(), "a secret"))
+    assert isinstance(refused.value.__cause__, IntegrityError)
+    assert "secret" not in str(refused.value.__cause__)
 
 
 async def test_the_order_of_creation_outlives_a_restart(path: Path) -> None:
