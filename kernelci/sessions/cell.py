@@ -25,18 +25,11 @@ class RunningCell:
         self.outputs = Outputs()
         self.execution_count: int | None = None
         self.status = "error"
-        self.busy = False
+        self.over = False
         self.received = 0
         self._room = max_bytes
-        self._replied = False
-        self._idle = False
         self._printed: list[tuple[StreamName, str]] = []
         self._streamed = 0
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more is to come."""
-        return self._replied and self._idle
 
     @property
     def flooded(self) -> bool:
@@ -44,14 +37,9 @@ class RunningCell:
         return self.received > self._room
 
     def publish(self, kind: str, content: JsonObject, size: int) -> None:
-        """Take a message of the iopub channel, `size` bytes long."""
+        """Take one of its outputs, `size` bytes long."""
         self.received += size
         match kind:
-            case "status":
-                self.busy = self.busy or content.get("execution_state") == "busy"
-                self._idle = self._idle or content.get("execution_state") == "idle"
-            case "execute_input":
-                self._count(content)
             case "error":
                 self.outputs.take(kind, content)
             case _ if not self.flooded:
@@ -62,10 +50,11 @@ class RunningCell:
                 pass
 
     def reply(self, content: JsonObject) -> None:
-        """Take the reply of the shell channel."""
-        self._replied = True
+        """Take its end. Nothing comes after that: the kernel says one thing after the other."""
+        self.over = True
         self.status = "ok" if content.get("status") == "ok" else "error"
-        self._count(content)
+        count = content.get("execution_count")
+        self.execution_count = count if isinstance(count, int) else None
 
     def printed(self) -> list[tuple[StreamName, str]]:
         """The text that was printed since the last call, in order, neighbours of one stream joined."""
@@ -86,8 +75,3 @@ class RunningCell:
             if self._streamed == STREAMED:
                 shown += "\n[... more is printed than is shown here while the cell runs ...]\n"
             self._printed.append((name, shown))
-
-    def _count(self, content: JsonObject) -> None:
-        count = content.get("execution_count")
-        if isinstance(count, int):
-            self.execution_count = count

@@ -1,7 +1,12 @@
-"""A started kernel, seen from the host: the execution of one cell, and the kernel's end."""
+"""A kernel at work, seen from the host: the execution of one cell, and the kernel's end.
+
+The kernel's side of the wire is sandbox/inside/wire.py. What comes over it is not to be trusted: it can lie
+about the cell that is running, and about nothing else.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 from collections.abc import Callable
@@ -10,25 +15,22 @@ from typing import cast
 
 import anyio
 import anyio.to_thread
-from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
 from kernelci.engine.ports import CellResult, OnStream
 from kernelci.errors import KernelUnavailable
+from kernelci.protocol import ids
 from kernelci.protocol.objects import CellStatus
 from kernelci.protocol.parts import JsonObject
+from kernelci.sandbox.kernel import Kernel
 from kernelci.sessions.cell import RunningCell
-from kernelci.sessions.channels import Channel, Channels, Message
 from kernelci.sessions.trim import MEBIBYTE, Limits, trimmed
 
 logger = logging.getLogger(__name__)
 
 LOST = "Variables and imports are lost; the files in /mnt/data are kept."
-WELCOME_TIMEOUT = 10.0
-"""Seconds from the kernel's start to its first sign on the iopub channel."""
 
-_LAST_WORDS_TIMEOUT = 1.0
 _OFF_LOOP = 256 * 1024
+_READ = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,67 +40,43 @@ class CellLimits:
     timeout: float
     grace: float
     received: int = 64 * MEBIBYTE
+    longest: int = 16 * MEBIBYTE
     kept: Limits = field(default_factory=Limits)
 
 
 class KernelClient:
-    """Executes cells in a kernel that has been started. `serve` must be running meanwhile."""
+    """Executes cells in a kernel. `serve` must be running meanwhile."""
 
-    def __init__(self, manager: AsyncKernelManager, limits: CellLimits) -> None:
-        self.exit_code: int | None = None
-        self.ended = False
-        self._provisioner = cast(KernelProvisionerBase, manager.provisioner)
-        self._channels = Channels(manager, limits.received)
+    def __init__(self, kernel: Kernel, limits: CellLimits) -> None:
+        self._kernel = kernel
         self._limits = limits
         self._cell: RunningCell | None = None
-        self._welcomed = False
-        self._broken: set[Channel] = set()
         self._killed = False
-        self._interrupted: str | None = None
+        self._broken: str | None = None
+        self._deaf = False
         self._changed = anyio.Event()
 
     @property
     def gone(self) -> bool:
-        """Whether no cell can be executed any more: the kernel has ended, or cannot be reached."""
-        return self.ended or bool(self._broken)
+        """Whether no cell can be executed any more: the kernel has ended, or cannot be talked to."""
+        return self._deaf or self._kernel.ended.is_set()
 
     async def serve(self) -> None:
-        """Read the kernel's messages until it has ended."""
+        """Read what the kernel says until it has ended."""
         try:
-            async with anyio.create_task_group() as tasks:
-                for channel in ("shell", "control", "iopub"):
-                    tasks.start_soon(self._channels.read, channel, self._receive)
-                for channel in ("shell", "iopub"):
-                    tasks.start_soon(self._channels.watch, channel, self._break)
-                self.exit_code = await self._provisioner.wait()
-                # A child of the kernel may hold the connection open; else its end marks the last message.
-                with anyio.move_on_after(_LAST_WORDS_TIMEOUT):
-                    await self._until(lambda: "iopub" in self._broken)
-                tasks.cancel_scope.cancel()
-            await self._channels.drain(self._receive)
+            await self._read()
         finally:
-            self._channels.close()
-            self.ended = True
+            self._deaf = True
             self._wake()
-
-    async def ready(self) -> None:
-        """Return when the kernel is listened to.
-
-        Raises:
-            KernelUnavailable: it ends or stays silent instead.
-        """
-        with anyio.move_on_after(WELCOME_TIMEOUT):
-            await self._until(lambda: self._welcomed or self.ended)
-        if self.ended:
-            raise KernelUnavailable(f"The kernel ended as soon as it had started ({self.cause_of_end()}).")
-        if not self._welcomed:
-            raise KernelUnavailable("The kernel has started but does not answer.")
+            with anyio.CancelScope(shield=True):
+                await self._kernel.kill()  # it has closed its end, or said what no kernel says
+            self._wake()
 
     async def execute(self, code: str, on_stream: OnStream) -> CellResult:
         """Run one cell to its end, as `Sessions.execute` has it."""
-        cell = RunningCell(self._channels.send("shell", "execute_request", _request(code)), self._limits.received)
-        self._cell = cell
+        cell = self._cell = RunningCell(ids.letters(16), self._limits.received)
         try:
+            await self._send({"cell": cell.id, "code": code})
             status, note = await self._follow(cell, on_stream)
         finally:
             if not (cell.over or self.gone):
@@ -119,12 +97,14 @@ class KernelClient:
     async def kill(self) -> None:
         """End the kernel at once; returns when it is gone."""
         self._killed = True
-        await self._provisioner.kill()
-        await self._until(lambda: self.ended)
+        await self._kernel.kill()
+        self._wake()
 
     def cause_of_end(self) -> str:
-        """Why the kernel is not there any more, as far as its exit code tells."""
-        code = self.exit_code
+        """Why the kernel is not there any more, as far as is known."""
+        if self._broken:
+            return self._broken
+        code = self._kernel.code
         if code is None or code >= 0:
             return f"exit code {code}"
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
@@ -134,61 +114,82 @@ class KernelClient:
         """Tell what the cell prints until it is over or had to be stopped; how it ended, and what to say of it."""
         timeout = self._limits.timeout
         with anyio.move_on_after(timeout) as clock:
-            await self._until(lambda: cell.busy or cell.over or cell.flooded or self.gone)
-            clock.deadline = anyio.current_time() + timeout  # others may use the kernel, too: our time counts
-            await _tell(cell, on_stream)
             while not (cell.over or cell.flooded or self.gone):
                 await self._changed.wait()
                 await _tell(cell, on_stream)
         if self.gone and not cell.over:
-            await self._see_end()
+            await self._kernel.ended.wait()
         if cell.over and not cell.flooded:
             return ("ok" if cell.status == "ok" else "error"), None
         if not self.gone:
             await self._stop(cell)
-        if self.ended and not self._killed:
+        if self.gone and not self._killed:
             return "dead", f"The kernel has ended ({self.cause_of_end()}). {LOST}\n"
-        sequel = f" It could not be interrupted, so its kernel was ended. {LOST}" if self.ended else ""
+        sequel = f" It could not be interrupted, so its kernel was ended. {LOST}" if self.gone else ""
         if clock.cancelled_caught:
             return "timeout", f"The cell was stopped because it ran for more than {timeout:g} seconds.{sequel}\n"
         return "interrupted", f"The cell was stopped because it put out too much.{sequel}\n"
 
     async def _stop(self, cell: RunningCell) -> None:
         """Interrupt the cell; end the kernel where that does not help."""
-        asked = self._channels.send("control", "interrupt_request", {})
+        self._kernel.interrupt()
         with anyio.move_on_after(self._limits.grace):
-            # The answer to the interrupt must have come as well, or it might hit the next cell.
-            await self._until(lambda: self.gone or (cell.over and self._interrupted == asked))
-        if self.gone or not (cell.over and self._interrupted == asked):
-            await self._see_end()
-
-    async def _see_end(self) -> None:
-        """Wait for the end of a kernel that cannot be reached, and bring it about if it does not come by itself."""
-        with anyio.move_on_after(self._limits.grace if self._broken else 0):
-            await self._until(lambda: self.ended)
-        if not self.ended:
+            await self._until(lambda: self.gone or cell.over)
+        if not (self.gone or cell.over):
             logger.warning("a kernel does not obey: ending it", extra={"action": "kernel_killed"})
             await self.kill()
 
-    def _receive(self, channel: Channel, message: Message) -> None:
-        cell = self._cell
-        match channel:
-            case "iopub" if message.kind == "iopub_welcome":
-                self._welcomed = True
-            case "iopub" if cell and message.parent == cell.id:
-                cell.publish(message.kind, message.content, message.size)
-            case "shell" if cell and message.parent == cell.id:
-                cell.reply(message.content)
-            case "control" if message.kind == "interrupt_reply":
-                self._interrupted = message.parent
-            case _:
-                return  # of an earlier cell, or of another client
-        self._wake()
+    async def _send(self, request: JsonObject) -> None:
+        data = memoryview(json.dumps(request).encode() + b"\n")
+        while data and not self.gone:
+            try:
+                data = data[self._kernel.wire.send(data) :]
+            except BlockingIOError:
+                await anyio.wait_writable(self._kernel.wire)
+            except OSError:
+                return  # it has ended, which `_follow` sees
 
-    def _break(self, channel: Channel) -> None:
-        """A connection broke: the kernel has ended, or has sent a message that is too long."""
-        self._broken.add(channel)
-        self._wake()
+    async def _read(self) -> None:
+        """Hand on the kernel's lines until there are no more."""
+        begun = bytearray()
+        while True:
+            try:
+                await anyio.wait_readable(self._kernel.wire)
+                data = self._kernel.wire.recv(_READ)
+            except (BlockingIOError, anyio.ClosedResourceError, OSError):
+                data = b"" if self._kernel.ended.is_set() else None
+            if data is None:
+                continue
+            if not data:
+                return
+            begun += data
+            if b"\n" in data:
+                *lines, rest = begun.split(b"\n")
+                begun = rest
+                for line in lines:
+                    await self._take(bytes(line))
+            elif len(begun) > self._limits.longest:
+                self._broken = "it sent a message without an end"
+                return
+
+    async def _take(self, line: bytes) -> None:
+        try:
+            parsed = _parsed(line) if len(line) < _OFF_LOOP else await anyio.to_thread.run_sync(_parsed, line)
+        except (ValueError, RecursionError):
+            return  # only code that writes to the wire itself sends such a thing
+        kind, content = parsed.get("type"), parsed.get("content")
+        if not isinstance(kind, str) or not isinstance(content, dict):
+            return
+        content = cast(JsonObject, content)
+        cell = self._cell
+        if kind == "broken":
+            self._broken = str(content.get("text", "")).strip().rpartition("\n")[2]
+        elif cell and parsed.get("cell") == cell.id:
+            if kind == "done":
+                cell.reply(content)
+            else:
+                cell.publish(kind, content, len(line))
+            self._wake()
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -199,15 +200,14 @@ class KernelClient:
         self._changed = anyio.Event()
 
 
-def _request(code: str) -> JsonObject:
-    return {
-        "code": code,
-        "silent": False,
-        "store_history": True,
-        "user_expressions": {},
-        "allow_stdin": False,
-        "stop_on_error": False,  # or the next request could be aborted as one that came too soon
-    }
+def unavailable(client: KernelClient) -> KernelUnavailable:
+    """That a kernel ended before it ran anything."""
+    return KernelUnavailable(f"The kernel ended as soon as it had started ({client.cause_of_end()}).")
+
+
+def _parsed(line: bytes) -> JsonObject:
+    parsed: object = json.loads(line)
+    return cast(JsonObject, parsed) if isinstance(parsed, dict) else {}
 
 
 async def _tell(cell: RunningCell, on_stream: OnStream) -> None:

@@ -97,11 +97,11 @@ class Shell:
         configure_inline_support(self._shell, "inline")
         self._shell.run_cell(_WARM, store_history=False)
         self._shell.reset(new_session=True)
+        self._interruptible = False
         plt.close("all")
 
     def serve(self, connected: socket.socket) -> None:
         """Run the host's cells in their order until it is gone."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._begin()
         wire = Wire(connected)
         printed = Printed(lambda name, text: wire.send("stream", {"name": name, "text": text}))
@@ -120,6 +120,7 @@ class Shell:
 
     def _begin(self) -> None:
         """What a process must not share with those forked from the same one."""
+        signal.signal(signal.SIGINT, self._interrupt)
         random.seed()
         np.random.seed()
         builtins.input = getpass.getpass = _nobody_to_ask
@@ -127,15 +128,21 @@ class Shell:
         pd.options.display.width = 120
 
     def _run(self, code: str) -> str:
+        signal.signal(signal.SIGINT, self._interrupt)
         try:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._interruptible = True
             result = self._shell.run_cell(code, store_history=True)
+            self._interruptible = False
         except KeyboardInterrupt:
             self._shell.showtraceback()
             return "error"
-        finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
         return "ok" if result.success else "error"
+
+    def _interrupt(self, *_: object) -> None:
+        """SIGINT: stop the cell that runs, if one does."""
+        if self._interruptible:
+            self._interruptible = False
+            raise KeyboardInterrupt
 
 
 def _nobody_to_ask(prompt: object = "", *_: object, **__: object) -> str:
