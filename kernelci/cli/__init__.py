@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
+
 import typer
 
 from kernelci.cli.ask import ask
@@ -27,6 +30,9 @@ app.add_typer(kernels, name="kernels")
 
 def main() -> None:
     """The command `kernelci`: what goes wrong is said in a sentence, never in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a letter that the terminal does not have must not end the run
     try:
         app()
     except KernelciError as error:

@@ -17,7 +17,6 @@ import anyio
 from kernelci.engine.events import Call
 from kernelci.engine.inputs import pictures_in
 from kernelci.engine.ports import CODE_TOOL, Blobs, ModelRequest, Reply
-from kernelci.protocol.filenames import names
 from kernelci.protocol.objects import (
     ClientCall,
     CodeCall,
@@ -113,9 +112,18 @@ class Prompt:
 
 
 async def build_prompt(
-    *, run: Run, model: str, conversation: Sequence[Message | RunStep], files: Sequence[File], blobs: Blobs
+    *,
+    run: Run,
+    model: str,
+    conversation: Sequence[Message | RunStep],
+    files: Sequence[File],
+    names: Mapping[str, str],
+    blobs: Blobs,
 ) -> Prompt:
-    """The prompt of a run, from its thread's messages and steps in the order they were made."""
+    """The prompt of a run, from its thread's messages and steps in the order they were made.
+
+    `names` are those of the files in /mnt/data, by file id.
+    """
     shown = pictures_in(item for item in conversation if isinstance(item, Message))
     pictures = {file.id: await _data_url(file, blobs) for file in files if file.id in shown and _picture_type(file)}
     mine = [item for item in conversation if isinstance(item, RunStep) and item.run_id == run.id]
@@ -123,7 +131,7 @@ async def build_prompt(
     return Prompt(
         run=run,
         model=model,
-        messages=[*_system(run, files), *_spoken(_last(conversation, run), pictures)],
+        messages=[*_system(run, names), *_spoken(_last(conversation, run), pictures)],
         turn=max(turns) + 1 if turns else 0,
         usage=sum((step.usage for step in mine if step.usage), Usage()),
     )
@@ -140,11 +148,10 @@ def result_text(outputs: Iterable[CodeOutput]) -> str:
     return told or "[no output]"
 
 
-def _system(run: Run, files: Sequence[File]) -> list[JsonObject]:
+def _system(run: Run, names: Mapping[str, str]) -> list[JsonObject]:
     text = run.instructions
-    if any(isinstance(tool, CodeInterpreterTool) for tool in run.tools) and files:
-        named = names([(file.id, file.filename) for file in files])
-        listing = "\n".join(f"- /mnt/data/{named[file.id]} (file id {file.id})" for file in files)
+    if names and any(isinstance(tool, CodeInterpreterTool) for tool in run.tools):
+        listing = "\n".join(f"- /mnt/data/{name} (file id {id})" for id, name in names.items())
         text = f"{text}\n\nThe user's files:\n{listing}".strip()
     return [{"role": "system", "content": text}] if text else []
 

@@ -245,19 +245,20 @@ class Supervisor:
         model, name = self._models.serving(run.model)
         conversation = await self._store.conversation(run.thread_id, Message, RunStep)
         files = await session_files(self._store, run, [item for item in conversation if isinstance(item, Message)])
-        emit = Linking(driven.recorder.emit, self._publisher, run)
+        mounted = [MountedFile(each.id, each.filename, self._blobs.path(each.blob)) for each in files]
+        prompt = await build_prompt(
+            run=run,
+            model=name,
+            conversation=conversation,
+            files=files,
+            names=await self._sessions.names(run.thread_id, mounted),
+            blobs=self._blobs,
+        )
         await run_loop(
-            prompt=await build_prompt(
-                run=run, model=name, conversation=conversation, files=files, blobs=self._blobs
-            ),
+            prompt=prompt,
             model=model,
-            tools=Tools(
-                of=run,
-                files=tuple(MountedFile(each.id, each.filename, self._blobs.path(each.blob)) for each in files),
-                sessions=self._sessions,
-                publisher=self._publisher,
-            ),
-            emit=emit,
+            tools=Tools(of=run, files=tuple(mounted), sessions=self._sessions, publisher=self._publisher),
+            emit=Linking(driven.recorder.emit, self._publisher, run),
             max_turns=self._max_turns,
             deadline=_deadline(run),
         )

@@ -6,6 +6,7 @@ import signal
 
 from kernelci.models.catalog import Catalog
 from kernelci.models.scripted import ScriptedModel
+from kernelci.models.turn import Turn
 from kernelci.server import running
 from kernelci.settings import Settings
 from tests.cli.conftest import Command
@@ -99,3 +100,9 @@ def test_a_chat_keeps_its_variables_and_ctrl_c_stops_the_run_alone(kernelci: Com
     assert thread in more.stderr
     assert unknown.returncode == 1
     assert unknown.stderr.endswith("kernelci: No thread found with id 'thread_unknown'.\n")
+
+
+def test_letters_that_the_terminal_does_not_have_end_nothing(kernelci: Command, settings: Settings) -> None:
+    with running(settings, ScriptedModel([Turn(text="שלום, all.")])):
+        done = kernelci.run("ask", "Hello!", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout) == (0, "\n????, all.\n"), done.stderr

@@ -39,6 +39,9 @@ class PlayedSession:
         self.mounted = [file.filename for file in files]
         return await self.cell(code, on_stream) if self.cell else OK
 
+    async def names(self, session_id: str, files: Sequence[MountedFile]) -> dict[str, str]:
+        return {file.file_id: file.filename for file in files}
+
     async def file(self, session_id: str, path: str) -> SessionFile | None:
         data = self.folder.get(path)
         return None if data is None else SessionFile(path, (1, len(data), 1, 1), io.BytesIO(data))

@@ -105,6 +105,7 @@ async def prompt_of(
         model="up",
         conversation=conversation,
         files=files,
+        names={file.id: file.filename for file in files},
         blobs=Folder(at),
     )
 
