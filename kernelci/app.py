@@ -19,7 +19,9 @@ from kernelci.engine.service import Service
 from kernelci.engine.supervisor import Supervisor
 from kernelci.models.catalog import choose
 from kernelci.protocol.objects import Cell, Message
+from kernelci.sandbox.engine import Engine
 from kernelci.sandbox.environment import environment
+from kernelci.sandbox.zygote import Limits
 from kernelci.sessions.pool import SessionPool
 from kernelci.settings import Settings
 from kernelci.store.blobs import FolderBlobs
@@ -57,9 +59,10 @@ async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder
     store = await stack.enter_async_context(SqlStore(folder.url))
     blobs = await stack.enter_async_context(FolderBlobs(folder.blobs))
     transcripts = await stack.enter_async_context(NotebookWriter(folder.notebooks, partial(_written_in, store)))
-    sessions = await stack.enter_async_context(
-        SessionPool(folder.sessions, settings, environment(settings.cache_dir))
+    kernels = await stack.enter_async_context(
+        Engine(environment(settings.cache_dir), folder.sessions, Limits())
     )
+    sessions = await stack.enter_async_context(SessionPool(folder.sessions, settings, kernels))
     bus = JournalBus()
     supervisor = await stack.enter_async_context(
         Supervisor(

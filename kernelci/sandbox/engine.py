@@ -7,6 +7,7 @@ sessions/ to know; how a kernel is shut in, for inside/.
 from __future__ import annotations
 
 import logging
+import os
 import uuid
 from collections import deque
 from pathlib import Path
@@ -15,11 +16,12 @@ from typing import Self
 
 import anyio
 from anyio.abc import TaskGroup
+from anyio.to_thread import run_sync
 
 from kernelci.errors import KernelUnavailable
 from kernelci.sandbox.environment import Environment
 from kernelci.sandbox.kernel import Kernel
-from kernelci.sandbox.zygote import Limits, Zygote
+from kernelci.sandbox.zygote import USER, Limits, Zygote
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,11 @@ class Engine:
         self._zygote: Zygote | None = None
         self._starting = anyio.Lock()
         self._tasks: TaskGroup | None = None
+
+    @property
+    def owner(self) -> int | None:
+        """Whom the kernels run as, and what they are to change must belong to; None where that is this user."""
+        return USER if os.geteuid() == 0 else None
 
     async def __aenter__(self) -> Self:
         self._tasks = await anyio.create_task_group().__aenter__()
@@ -65,6 +72,7 @@ class Engine:
         async with self._starting:
             if self._zygote is None or self._zygote.ended:
                 assert self._tasks is not None
+                await run_sync(self._environment.prepare)
                 self._spare.clear()
                 zygote = Zygote(self._environment, self._sessions, self._limits)
                 await self._tasks.start(zygote.serve)

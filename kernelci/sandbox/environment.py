@@ -129,6 +129,7 @@ class Environment:
             progress("Creating the Python environment of the model's code; this happens once and takes a minute")
             half = Environment(building, self.lock)
             half._install(progress)
+            building.chmod(0o755)  # kernels do not run as root, even where the host does
             if self.folder.exists():
                 self.folder.rename(building / "outdated")
             building.rename(self.folder)

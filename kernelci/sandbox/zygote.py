@@ -8,8 +8,10 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 import anyio
 import anyio.abc
@@ -62,10 +64,11 @@ class Zygote:
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         control.setblocking(False)
         self._control = control
+        last_words = tempfile.TemporaryFile()
         with theirs:
-            process = await run_sync(self._start, theirs)
+            process = await run_sync(self._start, theirs, last_words)
         try:
-            await self._warm(control, process)
+            await self._warm(control, last_words)
             task_status.started()
             await self._follow(control)
         finally:
@@ -77,6 +80,7 @@ class Zygote:
                 kernel.end(None)
             for event in self._awaited.values():
                 event.set()
+            last_words.close()
             logger.info("a zygote has ended", extra={"action": "zygote_ended", "exit_code": code})
 
     async def fork(self, id: str) -> Kernel:
@@ -97,7 +101,7 @@ class Zygote:
             raise KernelUnavailable("The process that kernels are forked from has ended.")
         return kernel
 
-    def _start(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
+    def _start(self, theirs: socket.socket, last_words: IO[bytes]) -> subprocess.Popen[bytes]:
         environment = self._environment
         told = {
             "shown": list(dict.fromkeys([str(environment.folder), sys.base_prefix])),
@@ -117,7 +121,7 @@ class Zygote:
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=last_words,
             pass_fds=(theirs.fileno(),),
             start_new_session=True,
         )
@@ -125,15 +129,15 @@ class Zygote:
         self._control.send(json.dumps(told).encode())
         return process
 
-    async def _warm(self, control: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    async def _warm(self, control: socket.socket, last_words: IO[bytes]) -> None:
         with anyio.move_on_after(WARM_TIMEOUT):
             await anyio.wait_readable(control)
             if control.recv(_PACKET):
                 return
-            assert process.stderr is not None
-            said = await run_sync(process.stderr.read)
-            last = said.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-            raise KernelUnavailable(f"Kernels cannot be confined on this machine: {last[0]}")
+            last_words.seek(0)
+            lines = last_words.read().decode(errors="replace").strip().splitlines()
+            reason = lines[-1] if lines else "it said nothing"
+            raise KernelUnavailable(f"Kernels cannot be confined on this machine: {reason}")
         raise KernelUnavailable(f"The Python of the model's code was not ready within {WARM_TIMEOUT:.0f} seconds.")
 
     async def _follow(self, control: socket.socket) -> None:

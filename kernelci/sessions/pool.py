@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import anyio
 import anyio.to_thread
-import zmq.asyncio
-from jupyter_client.manager import AsyncKernelManager
 
 from kernelci.engine.ports import CellResult, MountedFile, OnStream, SessionFile
-from kernelci.errors import KernelciError, KernelUnavailable
 from kernelci.protocol.parts import JsonObject
-from kernelci.sandbox.environment import KERNEL, Environment
-from kernelci.sandbox.provisioner import KernelciProvisioner
-from kernelci.sessions import orphans
+from kernelci.sandbox.engine import Engine
 from kernelci.sessions.client import LOST, CellLimits, KernelClient
 from kernelci.sessions.workspace import Workspace
 from kernelci.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Kernel:
-    """A kernel that runs, under jupyter_client's care."""
-
-    manager: AsyncKernelManager
-    client: KernelClient
 
 
 @dataclass(slots=True, eq=False)
@@ -43,7 +29,7 @@ class _Session:
 
     id: str
     lock: anyio.Lock = field(default_factory=anyio.Lock)
-    kernel: _Kernel | None = None
+    kernel: KernelClient | None = None
     used: float = 0.0
     running: anyio.CancelScope | None = None
     seen: bool = False
@@ -54,14 +40,13 @@ class _Session:
 class SessionPool:
     """Session id to kernel. An async context manager: at its end, all kernels have gone.
 
-    `folder` keeps the sessions' folders and must be this server's alone. The environment is built on first use
-    if `prepare` of it was not called before.
+    `folder` keeps the sessions' folders and must be this server's alone; the engine's kernels see those below it.
     """
 
-    def __init__(self, folder: Path, settings: Settings, environment: Environment) -> None:
+    def __init__(self, folder: Path, settings: Settings, engine: Engine) -> None:
         self._folder = folder
-        self._environment = environment
-        self._workspace = Workspace(folder)
+        self._engine = engine
+        self._workspace = Workspace(folder, owner=engine.owner)
         self._limits = CellLimits(timeout=settings.execution_timeout, grace=settings.interrupt_grace)
         self._max_kernels = settings.max_kernels
         self._idle = settings.session_idle
@@ -71,7 +56,6 @@ class SessionPool:
 
     async def __aenter__(self) -> Self:
         await anyio.to_thread.run_sync(self._begin)
-        self._context = zmq.asyncio.Context()
         self._tasks = await anyio.create_task_group().__aenter__()
         self._tasks.start_soon(self._cull)
         return self
@@ -84,9 +68,7 @@ class SessionPool:
                 for session in self._sessions.values():
                     closing.start_soon(self._halt, session)
         self._tasks.cancel_scope.cancel()
-        left = await self._tasks.__aexit__(kind, error, trace)
-        self._context.destroy(linger=0)
-        return left
+        return await self._tasks.__aexit__(kind, error, trace)
 
     async def execute(
         self, session_id: str, code: str, *, files: Sequence[MountedFile], on_stream: OnStream
@@ -129,14 +111,14 @@ class SessionPool:
         self, session: _Session, code: str, files: Sequence[MountedFile], on_stream: OnStream
     ) -> CellResult:
         await anyio.to_thread.run_sync(self._mount, session, files)
-        client = (await self._kernel(session)).client
+        client = await self._kernel(session)
         news = f"A new kernel was started, because {session.lost}. {LOST}\n" if session.lost else None
         if news:
             await on_stream("stderr", news)
         try:
             result = await client.execute(code, on_stream)
         finally:
-            if client.ended:
+            if client.gone:
                 await self._end(session)
                 session.lost = "the last one did not stop when its run was cancelled"
         session.lost = None
@@ -148,10 +130,10 @@ class SessionPool:
         session.seen = True
         self._workspace.mount(session.id, files)
 
-    async def _kernel(self, session: _Session) -> _Kernel:
+    async def _kernel(self, session: _Session) -> KernelClient:
         """The session's kernel, started if need be; raises KernelUnavailable."""
-        if session.kernel and session.kernel.client.gone:
-            client = session.kernel.client
+        if session.kernel and session.kernel.gone:
+            client = session.kernel
             await self._end(session)
             session.lost = f"the last one has ended ({client.cause_of_end()})"
         if not session.kernel:
@@ -159,45 +141,23 @@ class SessionPool:
             session.kernel = await self._start(session.id)
         return session.kernel
 
-    async def _start(self, session_id: str) -> _Kernel:
+    async def _start(self, session_id: str) -> KernelClient:
         """Start a kernel in the place that was reserved for it."""
-        manager = AsyncKernelManager(kernel_name=KERNEL, context=self._context, log=logger)
-        folder = self._workspace.data(session_id)
-        client = None
         try:
-            await _in_thread(manager, "start_kernel", folder=folder, environment=self._environment)
-            client = KernelClient(manager, self._limits)
-            self._tasks.start_soon(self._serve, client)
-            await client.ready()
-            provisioner = cast(KernelciProvisioner, manager.provisioner)
-            await anyio.to_thread.run_sync(orphans.note, folder.parent, *provisioner.whereabouts)
-        except BaseException as error:
-            with anyio.CancelScope(shield=True):
-                if client:
-                    await client.kill()
-                await _in_thread(manager, "shutdown_kernel", now=True)
+            client = KernelClient(await self._engine.acquire(session_id), self._limits)
+        except BaseException:
             self._release()
-            if isinstance(error, KernelciError | OSError):
-                raise KernelUnavailable(f"No kernel could be started: {error}") from error
             raise
+        self._tasks.start_soon(client.serve)
         logger.info("kernel started", extra={"action": "kernel_started", "session": session_id})
-        return _Kernel(manager, client)
-
-    async def _serve(self, client: KernelClient) -> None:
-        try:
-            await client.serve()
-        except Exception:
-            logger.exception("lost touch with a kernel", extra={"action": "kernel_lost"})
+        return client
 
     async def _end(self, session: _Session) -> None:
-        """End the session's kernel, if it has one, and tidy up after it."""
+        """End the session's kernel, if it has one."""
         kernel, session.kernel = session.kernel, None
         if kernel is None:
             return
-        with anyio.CancelScope(shield=True):
-            await kernel.client.kill()
-            await _in_thread(kernel.manager, "shutdown_kernel", now=True)
-            await anyio.to_thread.run_sync(orphans.forget, self._workspace.folder(session.id))
+        await kernel.kill()
         self._release()
         logger.info("kernel ended", extra={"action": "kernel_ended", "session": session.id})
 
@@ -206,7 +166,7 @@ class SessionPool:
         if session.running:
             session.running.cancel()
         if session.kernel:
-            await session.kernel.client.kill()
+            await session.kernel.kill()
         async with session.lock:
             await self._end(session)
 
@@ -248,14 +208,8 @@ class SessionPool:
 
     def _begin(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        orphans.reap(self._folder)
+        self._folder.chmod(0o711)  # a kernel's user passes through, and sees its own session's only
 
 
 def _said(text: str) -> JsonObject:
     return {"output_type": "stream", "name": "stderr", "text": text}
-
-
-async def _in_thread(manager: AsyncKernelManager, step: str, **kwargs: object) -> None:
-    """Have a kernel manager take a step in a thread, in a loop of its own: it reads and writes files as it goes."""
-    taken: Callable[..., Awaitable[None]] = getattr(manager, step)
-    await anyio.to_thread.run_sync(anyio.run, partial(taken, **kwargs))

@@ -3,7 +3,6 @@
 <sessions>/<session id>/
     data/           what the code sees and may change at will
     mounts.json     the files that were put in: name by file id
-    kernel.json     the kernel that runs on it (orphans.py)
 """
 
 from __future__ import annotations
@@ -32,10 +31,14 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Workspace:
-    """The folders of all sessions. Every method blocks; those of one session must not run at the same time."""
+    """The folders of all sessions. Every method blocks; those of one session must not run at the same time.
 
-    def __init__(self, folder: Path) -> None:
+    What is put in belongs to `owner`, whom kernels run as; None where that is this user.
+    """
+
+    def __init__(self, folder: Path, *, owner: int | None = None) -> None:
         self._folder = folder
+        self._owner = owner
 
     def folder(self, session_id: str) -> Path:
         """Where the session is kept.
@@ -70,7 +73,7 @@ class Workspace:
             KernelUnavailable: a file cannot be put in, for want of space perhaps.
         """
         data = self.data(session_id)
-        data.mkdir(parents=True, exist_ok=True)
+        self._make(data)
         mounted = self._mounted(session_id)
         new = [file for file in files if file.file_id not in mounted]
         if not new:
@@ -82,7 +85,7 @@ class Workspace:
                     if not file.blob.exists():
                         logger.warning("a file was deleted meanwhile", extra={"action": "file_gone"})
                         continue
-                    _put(file.blob, names[file.file_id], outside, inside)
+                    _put(file.blob, names[file.file_id], outside, inside, self._owner)
                     _link(names[file.file_id], file.file_id, outside, inside)
                     mounted[file.file_id] = names[file.file_id]
                     self._record(session_id, mounted)
@@ -90,6 +93,13 @@ class Workspace:
             raise KernelUnavailable(
                 f"The files of the thread could not be put into its session: {error.strerror}."
             ) from error
+
+    def _make(self, data: Path) -> None:
+        data.parent.mkdir(mode=0o711, exist_ok=True)
+        if not data.exists():
+            data.mkdir(mode=0o755)
+            if self._owner is not None:
+                os.chown(data, self._owner, self._owner)
 
     def file(self, session_id: str, path: str) -> SessionFile | None:
         """Open a regular file below the folder; a file's id means the file that was put in under it."""
@@ -134,7 +144,7 @@ def _opened(folder: Path) -> Generator[int]:
         os.close(descriptor)
 
 
-def _put(blob: Path, name: str, outside: int, inside: int) -> None:
+def _put(blob: Path, name: str, outside: int, inside: int, owner: int | None) -> None:
     """Copy the bytes beside the folder, where the code cannot reach, and move the whole file in.
 
     A copy, since through a hard link the code could change the stored bytes; the file system may share them.
@@ -143,6 +153,8 @@ def _put(blob: Path, name: str, outside: int, inside: int) -> None:
     with blob.open("rb") as source, os.fdopen(os.open(half, _NEW, 0o644, dir_fd=outside), "wb") as target:
         try:
             _copy(source.fileno(), target.fileno())
+            if owner is not None:
+                os.fchown(target.fileno(), owner, owner)
             # link, unlike rename, replaces nothing
             os.link(half, name, src_dir_fd=outside, dst_dir_fd=inside, follow_symlinks=False)
         finally:

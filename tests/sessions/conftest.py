@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from kernelci.engine.ports import CellResult, MountedFile
+from kernelci.sandbox.engine import Engine
 from kernelci.sandbox.environment import Environment, environment
+from kernelci.sandbox.zygote import Limits
 from kernelci.sessions.pool import SessionPool
 from kernelci.settings import Settings
 
@@ -55,7 +57,10 @@ def started(built: Environment) -> Started:
 
     @asynccontextmanager
     async def start(folder: Path, **changes: object) -> AsyncGenerator[Pool]:
-        async with SessionPool(folder, Settings.model_validate(changes), built) as sessions:
+        async with (
+            Engine(built, folder, Limits()) as engine,
+            SessionPool(folder, Settings.model_validate(changes), engine) as sessions,
+        ):
             yield Pool(folder, sessions)
 
     return start
