@@ -16,7 +16,18 @@ import tree
 USER = 1000
 """Who the code is, inside."""
 
+NAME = "kernelci"
+"""What the machine is called, inside."""
+
 _PRIVATE = linux.MS_NOSUID | linux.MS_NODEV
+_HIDDEN = (
+    *("acpi", "bus", "driver", "fs", "irq", "tty"),
+    *("cmdline", "config.gz", "diskstats", "interrupts", "iomem", "ioports", "kallsyms", "key-users", "keys", "kmsg"),
+    *("modules", "mtrr", "partitions", "sched_debug", "slabinfo", "sysrq-trigger", "timer_list", "vmallocinfo"),
+)
+"""What /proc tells of the machine, beyond its processors and memory, which libraries ask for."""
+_RESERVED = 2 << 30
+"""Bytes of addresses that threads and libraries set aside and hardly use."""
 _SIOCSIFFLAGS, _UP_AND_RUNNING = 0x8914, 0x1 | 0x40
 
 
@@ -32,6 +43,7 @@ class Limits:
 
 def leave(uid: int, gid: int) -> None:
     """Give up being root for good, where we are: kernels must never be the machine's root, not even inside."""
+    first_to_go(500)  # as root, so that nobody who comes after can go below it
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
@@ -45,11 +57,17 @@ def become(inside: int, outside: int, gid: int) -> None:
         Path(f"/proc/self/{name}").write_text(text)
 
 
+def first_to_go(score: int) -> None:
+    """Where the machine's memory runs out, go before the server does; 1000 goes first of all."""
+    Path("/proc/self/oom_score_adj").write_text(str(score))
+
+
 def apart() -> None:
     """Leave the zygote's mounts, network, names and queues; nothing of a session is needed for that."""
     linux.die_with_parent()
     os.setsid()
-    linux.unshare(linux.NEWNS | linux.NEWIPC | linux.NEWUTS | linux.NEWNET)
+    linux.unshare(linux.NEWNS | linux.NEWIPC | linux.NEWUTS | linux.NEWNET | linux.NEWCGROUP)
+    socket.sethostname(NAME)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _UP_AND_RUNNING))
 
@@ -68,7 +86,9 @@ def shut_in(session: str, limits: Limits, program: bytes) -> None:
     linux.mount("tmp", "/tmp", "tmpfs", _PRIVATE, size)
     linux.mount("shm", "/dev/shm", "tmpfs", _PRIVATE, size)
     linux.mount("proc", "/proc", "proc", _PRIVATE | linux.MS_NOEXEC)
+    _mask()
     os.chdir("/mnt/data")
+    first_to_go(1000)
     linux.unshare(linux.NEWUSER)
     become(USER, 0, 0)
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
@@ -78,10 +98,20 @@ def shut_in(session: str, limits: Limits, program: bytes) -> None:
     linux.filter_calls(program)
 
 
+def _mask() -> None:
+    """Leave of /proc what tells of this session and of processors and memory; nothing of it can be set."""
+    linux.mount("/proc/sys", "/proc/sys", None, linux.MS_BIND)
+    linux.mount(None, "/proc/sys", None, linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | _PRIVATE | linux.MS_NOEXEC)
+    for name in set(_HIDDEN).intersection(os.listdir("/proc")):
+        place = f"/proc/{name}"
+        linux.mount(tree.SESSIONS if os.path.isdir(place) else "/dev/null", place, None, linux.MS_BIND)
+
+
 def _limit(limits: Limits) -> None:
     for what, most in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_DATA, limits.memory),
+        (resource.RLIMIT_AS, 2 * limits.memory + _RESERVED),  # shared memory and stacks are not data
         (resource.RLIMIT_FSIZE, limits.file),
         (resource.RLIMIT_NOFILE, 1024),
         (resource.RLIMIT_NPROC, limits.processes),

@@ -84,7 +84,15 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "mlockall": (151, 230),
 }
 
-_MISSING: dict[str, tuple[int, int]] = {"clone3": (435, 435)}  # the C library then uses clone, whose flags show
+_MISSING: dict[str, tuple[int, int]] = {
+    "clone3": (435, 435),  # the C library then uses clone, whose flags show
+    # memory that belongs to no process, and so to no limit
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    "shmget": (29, 194),
+    "msgget": (68, 186),
+    "semget": (64, 190),
+}
 
 _CLONE = (56, 220)
 _SOCKET = (41, 198)

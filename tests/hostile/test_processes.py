@@ -1,0 +1,182 @@
+"""Programs that want all processes, all memory, or a life after the kernel's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from kernelci.sandbox.environment import Environment
+from kernelci.sandbox.zygote import Limits
+from tests.hostile.conftest import Place, last_line, place_of
+
+@pytest.fixture(scope="module")
+async def small(built: Environment, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Place]:
+    """A place whose sessions have small limits."""
+    limits = Limits(memory=512 << 20, processes=24, file=1 << 20, temporary=16 << 20)
+    async with place_of(built, tmp_path_factory.mktemp("small"), limits, execution_timeout=10) as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+async def brief(built: Environment, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Place]:
+    """A place where a cell may run for half a second."""
+    async with place_of(built, tmp_path_factory.mktemp("brief"), Limits(), execution_timeout=0.5) as place:
+        yield place
+
+
+BOMBS = {
+    "forks": (
+        """
+children = []
+try:
+    for _ in range(1000):
+        pid = os.fork()
+        if pid == 0: signal.pause()
+        children.append(pid)
+except BlockingIOError: pass
+for pid in children: os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
+len(children) < 24
+""",
+        "True",
+    ),
+    "threads": (
+        """
+end = threading.Event()
+begun = 0
+try:
+    for begun in range(1000): threading.Thread(target=end.wait).start()
+except RuntimeError: pass
+end.set()
+begun < 24
+""",
+        "True",
+    ),
+    "zombies": (
+        """
+made = 0
+try:
+    for made in range(1000):
+        if os.fork() == 0: os._exit(0)
+except BlockingIOError: pass
+while tried(os.waitpid, -1, 0) != "ECHILD": pass
+made < 24
+""",
+        "True",
+    ),
+    "one block of memory": ("tried(bytearray, 1 << 32)", "'MemoryError'"),
+    "small blocks of memory": (
+        "def fill():\n    held = []\n    while True: held.append(bytearray(1 << 20))\ntried(fill)",
+        "'MemoryError'",
+    ),
+    "shared memory of no file": ("tried(mmap.mmap, -1, 1 << 33)", "'ENOMEM'"),
+    "memory behind descriptors": ("tried(os.memfd_create, 'x')", "'ENOSYS'"),
+    "memory of System V": ("call(29, 0, 1 << 20, 0o1600)", "'ENOSYS'"),
+    "messages of System V": ("call(68, 0, 0o1600)", "'ENOSYS'"),
+    "pinned memory": ("call(151, 3)", "'EPERM'"),
+    "open files": (
+        "def open_all():\n    held = []\n    while True: held.append(open('/dev/null'))\ntried(open_all)",
+        "'EMFILE'",
+    ),
+    "one large file": ("signal.signal(signal.SIGXFSZ, signal.SIG_IGN); tried(open('x', 'wb').write, bytes(2 << 20))", "'EFBIG'"),
+    "/tmp": ("signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\ndef fill():\n    for n in range(40): Path(f'/tmp/{n}').write_bytes(bytes(1 << 20))\ntried(fill)", "'ENOSPC'"),
+    "limits that are raised again": (
+        "import resource\n[tried(resource.setrlimit, which, (1 << 40, 1 << 40)) for which in (resource.RLIMIT_DATA, "
+        "resource.RLIMIT_AS, resource.RLIMIT_NPROC, resource.RLIMIT_FSIZE)]",
+        "['ValueError', 'ValueError', 'ValueError', 'ValueError']",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*BOMBS])
+async def test_bombs_go_off_inside(small: Place, name: str):
+    code, expected = BOMBS[name]
+
+    assert last_line(await small.attack(code)) == expected
+    assert last_line(await small.attack("1 + 1")) == "2"
+
+
+@pytest.mark.parametrize(("code", "expected"), [
+    ("tried(os.kill, -1, signal.SIGKILL)", {"None", "'ESRCH'"}),
+    ("os.getppid()", {"0"}),  # nobody that it could name
+    ("{tried(os.kill, pid, signal.SIGKILL) for pid in range(2, 5000) if not os.path.exists(f'/proc/{pid}')}", {"{'ESRCH'}"}),
+    ("tried(os.kill, SERVER, signal.SIGSTOP)", {"'ESRCH'"}),
+    ("tried(os.pidfd_open, SERVER)", {"'ESRCH'"}),
+    ("tried(os.sched_setaffinity, SERVER, {0})", {"'ESRCH'"}),
+])  # fmt: skip
+async def test_signals_reach_nobody_else(place: Place, code: str, expected: set[str]):
+    assert last_line(await place.attack(code.replace("SERVER", str(os.getpid())), "signals")) in expected
+
+
+@pytest.mark.parametrize("code", [
+    "os._exit(0)",
+    "ctypes.string_at(0)",
+    "os.abort()",
+    "ctypes.memset(ctypes.addressof(ctypes.c_char.in_dll(libc, 'environ')), 0, 1 << 30)",
+    "os.close(0); os.closerange(3, 1024)",
+])  # fmt: skip
+async def test_a_death_is_the_kernels_own(place: Place, code: str):
+    result = await place.attack(code, "dying")
+
+    assert result.status == "dead"
+    assert last_line(await place.attack("'again'", "dying")) == "'again'"
+
+
+async def test_what_is_started_ends_with_the_kernel(place: Place):
+    code = """
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        libc.prctl(1, 0)
+        while True:
+            Path("alive").write_text(str(time.monotonic_ns())); time.sleep(0.005)
+    os._exit(0)
+while not os.path.exists("alive"): time.sleep(0.005)
+"""
+    assert (await place.attack(code, "daemon")).status == "ok"
+    await place.attack("os._exit(0)", "daemon")
+    alive = place.pool.data("daemon") / "alive"
+    last = alive.read_text()
+    await place.attack("time.sleep(0.2)", "daemon")
+
+    assert alive.read_text() == last
+
+
+async def test_no_process_of_a_closed_session_is_left(place: Place):
+    marker = f"marker-{os.urandom(8).hex()}"
+    code = f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', '{marker}'], start_new_session=True)"
+    await place.attack(code, "closed")
+    assert processes_with(marker)
+    await place.pool.sessions.close("closed")
+
+    assert not processes_with(marker)
+
+
+@pytest.mark.parametrize("code", [
+    "import re\nre.match('(a+)+b', 'a' * 40)",
+    "class Clings:\n    def __del__(self):\n        while True: pass\nx = Clings(); del x",
+    "while True:\n    try: time.sleep(1)\n    except BaseException: pass",
+    "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))\nwhile True: pass",
+    "os.kill(os.getpid(), signal.SIGSTOP)\nsignal.sigwait({signal.SIGINT})\nwhile True: pass",
+    "sys.setswitchinterval(1000)\nwhile True: pass",
+])  # fmt: skip
+async def test_a_cell_that_will_not_end_is_ended(brief: Place, code: str):
+    result = await brief.attack(code, "endless")
+
+    assert result.status == "timeout"
+    assert last_line(await brief.attack("'again'", "endless")) == "'again'"
+
+
+def processes_with(argument: str) -> list[str]:
+    """The processes of this machine that were started with the argument."""
+    found: list[str] = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if argument in each.read_bytes().decode(errors="replace").split("\0"):
+                found.append(str(each))
+        except OSError:
+            continue  # it has just ended
+    return found
