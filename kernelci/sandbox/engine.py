@@ -7,7 +7,6 @@ sessions/ to know; how a kernel is shut in, for inside/.
 from __future__ import annotations
 
 import logging
-import os
 import uuid
 from collections import deque
 from pathlib import Path
@@ -21,7 +20,8 @@ from anyio.to_thread import run_sync
 from kernelci.errors import KernelUnavailable
 from kernelci.sandbox.environment import Environment
 from kernelci.sandbox.kernel import Kernel
-from kernelci.sandbox.zygote import USER, Limits, Zygote
+from kernelci.sandbox.owner import owner
+from kernelci.sandbox.zygote import Limits, Zygote
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class Engine:
         self._limits = limits
         self._reserve = reserve
         self._spare: deque[Kernel] = deque()
+        self._coming = 0
         self._zygote: Zygote | None = None
         self._starting = anyio.Lock()
         self._tasks: TaskGroup | None = None
@@ -42,7 +43,7 @@ class Engine:
     @property
     def owner(self) -> int | None:
         """Whom the kernels run as, and what they are to change must belong to; None where that is this user."""
-        return USER if os.geteuid() == 0 else None
+        return owner()
 
     async def __aenter__(self) -> Self:
         self._tasks = await anyio.create_task_group().__aenter__()
@@ -53,7 +54,10 @@ class Engine:
     ) -> bool | None:
         assert self._tasks is not None
         self._tasks.cancel_scope.cancel()
-        return await self._tasks.__aexit__(kind, error, traceback)
+        try:
+            return await self._tasks.__aexit__(kind, error, traceback)
+        finally:
+            self._drop_spare()
 
     async def acquire(self, session: str) -> Kernel:
         """A fresh kernel for a session, whose folder must be there: `sessions/SESSION/data`.
@@ -61,9 +65,21 @@ class Engine:
         Raises:
             KernelUnavailable: this machine does not let a kernel be confined, and why.
         """
+        try:
+            return await self._acquire(session)
+        except KernelUnavailable:
+            if self._zygote is None or not self._zygote.ended:
+                raise
+            return await self._acquire(session)  # it has ended just now: there is another one for the asking
+
+    async def _acquire(self, session: str) -> Kernel:
         zygote = await self._warm()
         kernel = self._ready() or await zygote.fork(uuid.uuid4().hex)
-        await _say(kernel, f"{session}\n".encode())
+        try:
+            kernel.wire.send(f"{session}\n".encode())  # far less than the socket's buffer holds
+        except OSError as error:
+            kernel.close()
+            raise KernelUnavailable("The kernel ended before it began.") from error
         self._refill(zygote)
         return kernel
 
@@ -73,7 +89,7 @@ class Engine:
             if self._zygote is None or self._zygote.ended:
                 assert self._tasks is not None
                 await run_sync(self._environment.prepare)
-                self._spare.clear()
+                self._drop_spare()
                 zygote = Zygote(self._environment, self._sessions, self._limits)
                 await self._tasks.start(zygote.serve)
                 self._zygote = zygote
@@ -84,10 +100,12 @@ class Engine:
             kernel = self._spare.popleft()
             if not kernel.ended.is_set():
                 return kernel
+            kernel.close()
         return None
 
     def _refill(self, zygote: Zygote) -> None:
-        if len(self._spare) < self._reserve and self._tasks is not None:
+        if len(self._spare) + self._coming < self._reserve and self._tasks is not None:
+            self._coming += 1
             self._tasks.start_soon(self._add_spare, zygote)
 
     async def _add_spare(self, zygote: Zygote) -> None:
@@ -95,10 +113,9 @@ class Engine:
             self._spare.append(await zygote.fork(uuid.uuid4().hex))
         except KernelUnavailable:
             logger.warning("no spare kernel", extra={"action": "spare_missing"}, exc_info=True)
+        finally:
+            self._coming -= 1
 
-
-async def _say(kernel: Kernel, line: bytes) -> None:
-    try:
-        kernel.wire.send(line)  # far less than the socket's buffer holds
-    except OSError as error:
-        raise KernelUnavailable("The kernel ended before it began.") from error
+    def _drop_spare(self) -> None:
+        while self._spare:
+            self._spare.popleft().close()

@@ -9,9 +9,14 @@ from dataclasses import dataclass, field
 
 import anyio
 
+
 @dataclass(slots=True)
 class Kernel:
-    """A confined process. `wire` is the host's end of its socket; `code` its exit code once `ended` is set."""
+    """A confined process. `wire` is the host's end of its socket; `code` its exit code once `ended` is set.
+
+    It is the first process of its pid namespace: its end is the end of all that it has started, and what signals it
+    sends itself are ignored, as those to any init are. Whoever has one must `kill` it in the end.
+    """
 
     id: str
     wire: socket.socket
@@ -24,9 +29,16 @@ class Kernel:
         self._signal(signal.SIGINT)
 
     async def kill(self) -> None:
-        """End it, with all it has started; returns when it is gone."""
+        """End it, with all it has started; returns when it is gone and the wire is closed."""
         self._signal(signal.SIGKILL)
         await self.ended.wait()
+        self.close()
+
+    def close(self) -> None:
+        """Close the wire; who waits for it gets ClosedResourceError."""
+        if self.wire.fileno() != -1:
+            anyio.notify_closing(self.wire)
+            self.wire.close()
 
     def _signal(self, number: signal.Signals) -> None:
         if not self.ended.is_set():
@@ -36,9 +48,8 @@ class Kernel:
                 pass  # it has just ended by itself
 
     def end(self, code: int | None) -> None:
-        """Take note of its end."""
+        """Take note of its end; what it has said before can still be read. None: it had to end with its zygote."""
         if not self.ended.is_set():
             self.code = code
             self.ended.set()
-            self.wire.close()
             os.close(self.pidfd)

@@ -1,8 +1,8 @@
 """How a kernel is started and ended: the seam through which any Jupyter client gets one of ours.
 
 `jupyter_client` finds this by the kernelspec's metadata. The kernel gets the environment of the model's code, a
-session's folder as /mnt/data, sockets in a private folder, and nothing else: not our environment variables, not
-our descriptors. What it gets is not confined: the code can read and change what this user can.
+session's folder as /mnt/data, sockets in a private folder, and nothing else: it is confined as the server's own
+kernels are, or it does not start.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
+import sys
 import tempfile
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +29,8 @@ from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from kernelci.errors import KernelUnavailable
 from kernelci.sandbox import beneath
 from kernelci.sandbox.environment import Environment, environment
+from kernelci.sandbox.owner import owner
+from kernelci.sandbox.zygote import Limits
 from kernelci.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -50,21 +55,11 @@ class KernelciProvisioner(KernelProvisionerBase):
     runtime: Path | None = None
     process: subprocess.Popen[bytes] | None = None
     exit_code: int | None = None
-    mounted = False
-    """Whether the code sees its folder as /mnt/data, rather than strings that name it changed."""
-
     _lifeline: int | None = None
 
     @property
     def has_process(self) -> bool:
         return self.process is not None
-
-    @property
-    def whereabouts(self) -> tuple[int, Path]:
-        """The kernel's process, which leads its group, and the folder of its sockets; only while it lives."""
-        assert self.process is not None
-        assert self.runtime is not None
-        return self.process.pid, self.runtime
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401
         """Choose the sockets' place and the kernel's command, folder and environment variables.
@@ -79,9 +74,8 @@ class KernelciProvisioner(KernelProvisionerBase):
             kwargs.pop("extra_arguments", []),
         )
         kwargs["cmd"] = command
-        assert self.runtime is not None
         kwargs["env"] = {
-            "HOME": str(self.runtime / "home"),
+            "HOME": "/tmp",  # noqa: S108 - the sandbox's own
             "MPLCONFIGDIR": str(self.environment.matplotlib),
             "PATH": f"{self.environment.python.parent}:{_PATH}",
         }
@@ -93,8 +87,9 @@ class KernelciProvisioner(KernelProvisionerBase):
         self.environment.prepare()
         self.runtime = self.runtime or _runtime_folder()
         self.folder = folder or self.runtime / "data"
-        for place in (self.runtime / "home", self.folder):
-            place.mkdir(exist_ok=True)
+        self.folder.mkdir(exist_ok=True)
+        if user := owner():
+            _give(self.folder, user)
         manager = cast(KernelManager, self.parent)
         manager.transport = "ipc"
         manager.ip = str(self.runtime / "k")
@@ -111,32 +106,43 @@ class KernelciProvisioner(KernelProvisionerBase):
         Raises:
             KernelUnavailable: it ended, or said nothing in time.
         """
-        report, told = os.pipe2(os.O_CLOEXEC)
+        control, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe2(os.O_CLOEXEC)
         try:
             self.exit_code = None
-            command = [*cmd, str(self.folder), str(told), str(lifeline)]
-            self.process = await anyio.to_thread.run_sync(_spawn, command, kwargs["env"], (told, lifeline))
-            os.close(told)
-            told = -1
-            os.set_blocking(report, False)
-            await self._take_report(report)
+            command = [*cmd, str(theirs.fileno()), str(lifeline)]
+            descriptors = (theirs.fileno(), lifeline)
+            self.process = await anyio.to_thread.run_sync(_spawn, command, kwargs["env"], descriptors)
+            theirs.close()
+            with suppress(BrokenPipeError):  # it has ended already, which its report will tell
+                control.sendall(json.dumps(self._told()).encode() + b"\n")
+            control.setblocking(False)
+            await self._take_report(control)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self.kill()
             raise
         finally:
-            for descriptor in (report, told, lifeline):
-                if descriptor >= 0:
-                    os.close(descriptor)
+            os.close(lifeline)
+            for end in (control, theirs):
+                end.close()
         return self.connection_info
 
-    async def _take_report(self, report: int) -> None:
+    def _told(self) -> dict[str, object]:
+        """What the kernel has to know of its surroundings, in the words of inside/launch.py."""
+        return {
+            "shown": list(dict.fromkeys([str(self.environment.folder), sys.base_prefix])),
+            "folder": str(self.folder.absolute()),
+            "uid": owner(),
+            "limits": asdict(Limits()),
+        }
+
+    async def _take_report(self, control: socket.socket) -> None:
         said = b""
-        with anyio.move_on_after(START_TIMEOUT) as clock:
+        with anyio.move_on_after(START_TIMEOUT) as clock, suppress(ConnectionResetError):
             while True:
-                await anyio.wait_readable(report)
-                if not (more := os.read(report, 65536)):
+                await anyio.wait_readable(control)
+                if not (more := control.recv(65536)):
                     break
                 said += more
         if clock.cancelled_caught:
@@ -145,9 +151,13 @@ class KernelciProvisioner(KernelProvisionerBase):
             code = await self.wait()
             raise KernelUnavailable(f"The kernel ended before it was ready (exit code {code}).")
         result: dict[str, str] = json.loads(said)
+        if "refused" in result:
+            raise KernelUnavailable(
+                f"Kernels cannot be confined on this machine: {result['refused']}. "
+                "What helps is told by `kernelci doctor`."
+            )
         if "error" in result:
             raise KernelUnavailable("The kernel could not start:\n" + result["error"])
-        self.mounted = result["folder"] == "/mnt/data"
 
     async def poll(self) -> int | None:
         """The exit code, or None while the kernel lives."""
@@ -211,6 +221,14 @@ def _spawn(command: list[str], env: dict[str, str], descriptors: tuple[int, ...]
         pass_fds=descriptors,
         start_new_session=True,
     )
+
+
+def _give(folder: Path, user: int) -> None:
+    """Let a folder and what is in it belong to a user, so that a kernel which is not root can change it."""
+    for _, folders, files, within in os.fwalk(folder):
+        os.fchown(within, user, user)
+        for name in (*folders, *files):
+            os.chown(name, user, user, dir_fd=within, follow_symlinks=False)
 
 
 def _runtime_folder() -> Path:

@@ -20,15 +20,18 @@ from anyio.to_thread import run_sync
 from kernelci.errors import KernelUnavailable
 from kernelci.sandbox.environment import Environment
 from kernelci.sandbox.kernel import Kernel
+from kernelci.sandbox.owner import owner
 
 logger = logging.getLogger(__name__)
 
 PROGRAM = Path(__file__).parent / "inside" / "zygote.py"
-USER = 61234
-"""Whom kernels run as where the host is root: an ordinary number that no account should have."""
-
 WARM_TIMEOUT = 60.0
 """Seconds for a zygote to import everything."""
+
+ENDED = "The process that kernels are forked from has ended."
+
+PATIENCE = 1.0
+"""Seconds that a zygote may take to end by itself; one that is still importing does not hear that it should."""
 
 _PACKET = 65536
 
@@ -75,7 +78,7 @@ class Zygote:
             control.close()  # at which the process ends, and all its kernels with it
             self.ended = True
             with anyio.CancelScope(shield=True):
-                code = await run_sync(process.wait)
+                code = await run_sync(_end, process)
             for kernel in tuple(self._kernels.values()):
                 kernel.end(None)
             for event in self._awaited.values():
@@ -90,15 +93,23 @@ class Zygote:
             KernelUnavailable: the zygote has ended.
         """
         if self._control is None or self.ended:
-            raise KernelUnavailable("The process that kernels are forked from has ended.")
+            raise KernelUnavailable(ENDED)
         forked = self._awaited[id] = anyio.Event()
         ask = {"id": id, "limits": asdict(self._limits)}
-        self._control.send(json.dumps(ask).encode())
-        await forked.wait()
-        del self._awaited[id]
+        try:
+            self._control.send(json.dumps(ask).encode())
+            await forked.wait()
+        except OSError as error:
+            raise KernelUnavailable(ENDED) from error
+        except BaseException:
+            if kernel := self._kernels.get(id):
+                kernel.close()
+            raise
+        finally:
+            del self._awaited[id]
         kernel = self._kernels.get(id)
         if kernel is None:
-            raise KernelUnavailable("The process that kernels are forked from has ended.")
+            raise KernelUnavailable(ENDED)
         return kernel
 
     def _start(self, theirs: socket.socket, last_words: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -106,7 +117,7 @@ class Zygote:
         told = {
             "shown": list(dict.fromkeys([str(environment.folder), sys.base_prefix])),
             "sessions": str(self._sessions),
-            "uid": USER,
+            "uid": owner(),
         }
         process = subprocess.Popen(
             [environment.python, "-I", PROGRAM, str(theirs.fileno())],
@@ -132,7 +143,7 @@ class Zygote:
     async def _warm(self, control: socket.socket, last_words: IO[bytes]) -> None:
         with anyio.move_on_after(WARM_TIMEOUT):
             await anyio.wait_readable(control)
-            if control.recv(_PACKET):
+            if _packet(control)[0]:
                 return
             last_words.seek(0)
             lines = last_words.read().decode(errors="replace").strip().splitlines()
@@ -143,7 +154,7 @@ class Zygote:
     async def _follow(self, control: socket.socket) -> None:
         while True:
             await anyio.wait_readable(control)
-            packet, descriptors, _, _ = socket.recv_fds(control, _PACKET, 2)
+            packet, descriptors = _packet(control)
             if not packet:
                 return
             told = json.loads(packet)
@@ -158,5 +169,25 @@ class Zygote:
         pidfd, wire = descriptors
         connected = socket.socket(fileno=wire)
         connected.setblocking(False)
-        self._kernels[id] = Kernel(id, connected, pidfd)
-        self._awaited[id].set()
+        kernel = self._kernels[id] = Kernel(id, connected, pidfd)
+        if id in self._awaited:
+            self._awaited[id].set()
+        else:  # who asked for it was cancelled
+            kernel.close()
+
+
+def _packet(control: socket.socket) -> tuple[bytes, list[int]]:
+    """The next packet with its descriptors; empty at the end."""
+    try:
+        packet, descriptors, _, _ = socket.recv_fds(control, _PACKET, 2)
+    except ConnectionResetError:
+        return b"", []
+    return packet, descriptors
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()

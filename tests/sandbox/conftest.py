@@ -1,5 +1,11 @@
-"""The environment of the model's code, as the sessions' tests have it."""
+"""The environment of the model's code, as the sessions' tests have it, and a machine that forbids namespaces."""
 
 from tests.sessions.conftest import built
 
-__all__ = ["built"]
+FORBIDDEN = ("unshare", "--user", "--map-root-user", "sh", "-c") + (
+    'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"',
+    "sh",
+)
+"""What to run a command with, so that it may not make user namespaces."""
+
+__all__ = ["FORBIDDEN", "built"]

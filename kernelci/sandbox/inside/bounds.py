@@ -10,13 +10,11 @@ from typing import Any, cast
 
 from ipykernel.iostream import OutStream
 from jupyter_client.session import Session
+from shortened import LONGEST, shortened
 
 MEBIBYTE = 1024 * 1024
 CELL_BYTES = 16 * MEBIBYTE
 """What one cell may print to one stream; the rest is dropped here, where it costs no memory."""
-
-LONGEST = 8 * MEBIBYTE
-"""Bytes in a message other than printed text."""
 
 _REMEMBERED = 100
 
@@ -62,33 +60,3 @@ class BoundedSession(Session):
         if sum(map(len, frames)) > LONGEST and isinstance(content, dict) and msg.get("msg_type") != "stream":
             frames = super().serialize({**msg, "content": shortened(cast("dict[str, Any]", content))}, ident)
         return frames
-
-
-def shortened(content: dict[str, Any]) -> dict[str, Any]:
-    """The content with its longest representations left out, and the middle of long texts."""
-    short: dict[str, Any] = {key: _cut(value) for key, value in content.items()}
-    if isinstance(short.get("data"), dict):
-        short["data"] = _fitting(short["data"])
-    if isinstance(short.get("traceback"), list):
-        short["traceback"] = [_cut("\n".join(map(str, short["traceback"])))]
-    return short
-
-
-def _cut(value: object) -> object:
-    if not isinstance(value, str) or len(value) <= MEBIBYTE:
-        return value
-    half = MEBIBYTE // 2
-    return f"{value[:half]}\n[... {len(value) - MEBIBYTE:,} characters left out ...]\n{value[-half:]}"
-
-
-def _fitting(data: dict[str, Any]) -> dict[str, Any]:
-    fitting = {kind: _cut(value) if kind.startswith("text/") else value for kind, value in data.items()}
-    sizes = {kind: len(str(value)) for kind, value in fitting.items()}
-    missing: list[str] = []
-    while sum(sizes.values()) > LONGEST // 2:
-        longest = max(sizes, key=sizes.__getitem__)
-        missing.append(f"[{longest} of {sizes.pop(longest):,} characters left out]")
-        del fitting[longest]
-    if missing:
-        fitting["text/plain"] = "\n".join((*missing, str(fitting.get("text/plain", ""))))
-    return fitting

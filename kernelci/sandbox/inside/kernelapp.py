@@ -1,83 +1,74 @@
-"""The kernel itself: ipykernel's application, set up for code that a model writes.
+"""The kernel that plain Jupyter talks to: ipykernel's application, set up for code that a model writes.
 
 Imported by its neighbours in this folder, in the environment of the model's code; nothing of kernelci.
 """
 
 from __future__ import annotations
 
-import ast
-import functools
 import os
-import re
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
 from typing import Any
 
+import zmq
 from bounds import BoundedSession, CellStream
+from cells import keep_threads_in_their_cells
+from ipykernel.heartbeat import Heartbeat
 from ipykernel.kernelapp import IPKernelApp
 from traitlets.config import Config
 
 
 class KernelApp(IPKernelApp):
-    """The application with our session in it."""
+    """The application on sockets that listen already: `listening` has the descriptor of each port."""
+
+    listening: dict[int, int]
 
     def _session_default(self) -> BoundedSession:
         return BoundedSession(parent=self)
 
+    def _try_bind_socket(self, s: zmq.Socket[bytes], port: int) -> int:
+        s.setsockopt(zmq.USE_FD, self.listening[port])
+        return super()._try_bind_socket(s, port)
 
-def kernel_app(connection_file: str, *, stands_for_data: str | None) -> IPKernelApp:
-    """A kernel that listens already and only waits to be started.
+    def init_connection_file(self) -> None:
+        """The connection is known: there is no file of it in here."""
 
-    Where /mnt/data could not be made, `stands_for_data` is the folder that code means by it.
-    """
+    def write_connection_file(self, **_: Any) -> None:
+        """The host has written it."""
+
+    def init_control(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        """Leave out the debugger's way to the shell, for whose socket there is no path in here."""
+        super().init_control(context)
+        self.debug_shell_socket.disconnect(self.shell_socket.getsockopt(zmq.LAST_ENDPOINT))
+
+    def init_heartbeat(self) -> None:
+        """Start the heart, on its own socket."""
+        self.heartbeat = Heart(zmq.Context(), (self.transport, self.ip, self.hb_port))
+        self.heartbeat.listening = self.listening[self.hb_port]
+        self.heartbeat.start()
+
+
+class Heart(Heartbeat):
+    """Answers the host's pings on a socket that listens already."""
+
+    listening: int
+
+    def _try_bind_socket(self) -> None:
+        self.socket.setsockopt(zmq.USE_FD, self.listening)
+        super()._try_bind_socket()
+
+
+def kernel_app(connection: dict[str, Any], listening: dict[int, int]) -> IPKernelApp:
+    """A kernel that only waits to be started."""
     config = Config()
-    config.IPKernelApp.connection_file = connection_file
     config.IPKernelApp.outstream_class = f"{CellStream.__module__}.{CellStream.__name__}"
     config.InteractiveShellApp.exec_PYTHONSTARTUP = False
     config.InteractiveShell.colors = "nocolor"
     config.HistoryManager.enabled = False
     app = KernelApp.instance(config=config)
-    app.initialize([])  # pyright: ignore[reportUnknownMemberType]
+    app.listening = listening
+    app.load_connection_info(connection)
+    app.initialize([])
     os.environ["TERM"] = "dumb"
     for name in ("CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"):  # ipykernel's, for a reader who sees colours
         os.environ.pop(name, None)
     keep_threads_in_their_cells()
-    if stands_for_data is not None and app.shell is not None:
-        app.shell.ast_transformers.append(DataFolder(stands_for_data))
     return app
-
-
-def keep_threads_in_their_cells() -> None:
-    """Have what a thread prints belong to the cell that gave it its work, not to whichever runs at that time."""
-    start, submit = threading.Thread.start, ThreadPoolExecutor.submit
-
-    def start_in_context(self: threading.Thread) -> None:
-        self.run = functools.partial(copy_context().run, self.run)
-        start(self)
-
-    def submit_in_context(
-        self: ThreadPoolExecutor, work: Callable[..., Any], /, *args: object, **kwargs: object
-    ) -> Future[Any]:
-        return submit(self, copy_context().run, work, *args, **kwargs)
-
-    threading.Thread.start = start_in_context
-    ThreadPoolExecutor.submit = submit_in_context
-
-
-class DataFolder(ast.NodeTransformer):
-    """Makes the strings of a cell that begin a path with /mnt/data mean another folder."""
-
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
-
-    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
-        """Replace the folder in text and bytes; leave other constants alone."""
-        if isinstance(node.value, str):
-            value: str | bytes = re.sub(r"/mnt/data(?![\w.-])", lambda _: self._folder, node.value)
-        elif isinstance(node.value, bytes):
-            value = re.sub(rb"/mnt/data(?![\w.-])", lambda _: self._folder.encode(), node.value)
-        else:
-            return node
-        return ast.copy_location(ast.Constant(value, kind=node.kind), node)

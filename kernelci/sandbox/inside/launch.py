@@ -1,59 +1,122 @@
-"""The first thing a kernel's process runs: `python -I launch.py CONNECTION_FILE FOLDER REPORT LIFELINE`.
+"""The first thing a kernel of plain Jupyter runs: `python -I launch.py CONNECTION_FILE CONTROL LIFELINE`.
 
-FOLDER is the session's; it becomes /mnt/data. REPORT is a descriptor that is told, as JSON, what came of the
-start. LIFELINE is the read end of a pipe which only the host can write to: when the host is gone, however it
-went, the kernel goes with it. This is no confinement: the code can do what the person who started it can do.
+CONTROL is a socket to the host, whose first line says what to build and which is told, as JSON, what came of it.
+LIFELINE is the read end of a pipe which only the host can write to: when the host is gone, however it went, the
+kernel goes with it. The process that the host started stays outside and waits; the kernel is its child, shut in
+just as one of the zygote's is. It gets its sockets listening, and sees none of them as a file.
 
 Run by path in the environment of the model's code: the standard library only, nothing of kernelci.
 """
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import json
 import os
 import select
+import shutil
 import signal
+import socket
 import sys
 import traceback
 from pathlib import Path
+from typing import Any, NoReturn
 
-DATA = Path("/mnt/data")
+sys.path.insert(0, str(Path(__file__).parent))
 
-CLONE_NEWNS = 0x00020000
-CLONE_NEWUSER = 0x10000000
-MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
+import confine
+import seccomp
+import tree
+from enter import enter
+
+CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
+_SESSION = "alone"
+_FONTS = "/tmp/matplotlib"
 
 
 def main() -> None:
-    """Make the kernel's surroundings, then become the kernel."""
-    connection_file, folder, report, lifeline = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    os.set_inheritable(report, False)
+    """Shut in, then become the kernel."""
+    connection_file, lifeline = sys.argv[1], int(sys.argv[3])
+    control = socket.socket(fileno=int(sys.argv[2]))
+    os.set_inheritable(control.fileno(), False)
     die_with_host(lifeline)
-    bound = can_bind(folder)
-    if bound:
-        bind(folder)
-    os.chdir(DATA if bound else folder)
-    sys.argv[:] = [""]
-    sys.modules["debugpy"] = None  # pyright: ignore[reportArgumentType]  # unused, and a part of every start
+    told: dict[str, Any] = json.loads(control.makefile().readline())
     try:
-        sys.path.insert(0, str(Path(__file__).parent))
-        import kernelapp  # noqa: PLC0415
-
-        del sys.path[0]
-        app = kernelapp.kernel_app(connection_file, stands_for_data=None if bound else folder)
+        connection = json.loads(Path(connection_file).read_text())
+        listening = {port: listen(f"{connection['ip']}-{port}") for port in ports(connection)}
+        if first := enter(told["shown"], {f"{tree.SESSIONS}/{_SESSION}/data": told["folder"]}, told["uid"]):
+            control.close()
+            stay(first)
+        confine.apart()
+        close_all_but({control.fileno(), *listening.values()})
+        confine.shut_in(_SESSION, confine.Limits(**told["limits"]), seccomp.program())
+    except OSError as error:
+        tell(control, {"refused": str(error)})
+        os._exit(1)
+    try:
+        app = kernel(connection, listening)
     except BaseException:
-        tell(report, {"error": traceback.format_exc()})
+        tell(control, {"error": traceback.format_exc()})
         raise
-    tell(report, {"folder": str(Path.cwd())})
+    tell(control, {"ready": True})
     app.start()
 
 
-def tell(report: int, what: dict[str, str]) -> None:
-    """Write the one report, and close it."""
-    with os.fdopen(report, "w") as stream:
-        json.dump(what, stream)
+def kernel(connection: dict[str, Any], listening: dict[int, int]) -> Any:
+    """The kernel's application, ready to start."""
+    if os.path.isdir(fonts := os.environ["MPLCONFIGDIR"]):
+        shutil.copytree(fonts, _FONTS)
+    os.environ.update(HOME="/tmp", MPLCONFIGDIR=_FONTS, TMPDIR="/tmp", PWD="/mnt/data")
+    sys.argv[:] = [""]
+    sys.modules["debugpy"] = None  # pyright: ignore[reportArgumentType]  # unused, and a part of every start
+    sys.path[0] = tree.CODE
+    import kernelapp  # noqa: PLC0415
+
+    del sys.path[0]
+    return kernelapp.kernel_app(connection, listening)
+
+
+def ports(connection: dict[str, Any]) -> list[int]:
+    """The numbers by which the connection's sockets are told apart."""
+    return [connection[f"{channel}_port"] for channel in CHANNELS]
+
+
+def listen(path: str) -> int:
+    """A unix socket that listens at the path, for its user only."""
+    Path(path).unlink(missing_ok=True)
+    os.umask(0o077)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(path)
+    os.umask(0o022)
+    listening.listen()
+    listening.setblocking(False)
+    return listening.detach()
+
+
+def tell(control: socket.socket, what: dict[str, Any]) -> None:
+    """Write the one report, and close."""
+    with control:
+        control.sendall(json.dumps(what).encode())
+
+
+def stay(first: int) -> NoReturn:
+    """Outside: pass interrupts on to the kernel, and end as it ends."""
+    signal.signal(signal.SIGINT, lambda *_: os.kill(first, signal.SIGINT))
+    code = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+def close_all_but(kept: set[int]) -> None:
+    """Close every descriptor above the standard ones but these."""
+    for name in os.listdir("/proc/self/fd"):
+        if (descriptor := int(name)) > 2 and descriptor not in kept:
+            try:
+                os.close(descriptor)
+            except OSError:
+                pass  # the listing's own
 
 
 def die_with_host(lifeline: int) -> None:
@@ -69,64 +132,6 @@ def die_with_host(lifeline: int) -> None:
     watch.register(lifeline, 0)
     if watch.poll(0):
         sys.exit("the host has gone already")
-
-
-def can_bind(folder: str) -> bool:
-    """Whether `bind` works here; tried in a child, since a half-made namespace cannot be left again."""
-    child = os.fork()
-    if child == 0:
-        try:
-            bind(folder)
-        except OSError:
-            os._exit(1)
-        os._exit(0)
-    return os.waitpid(child, 0)[1] == 0
-
-
-def bind(folder: str) -> None:
-    """Show the folder as /mnt/data, in a mount namespace of our own.
-
-    Raises:
-        OSError: the machine does not allow it.
-    """
-    uid, gid = os.geteuid(), os.getegid()
-    _call("unshare", CLONE_NEWUSER | CLONE_NEWNS)
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
-    _mount("none", Path("/"), "", MS_REC | MS_PRIVATE)
-    source = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    if not DATA.is_dir():
-        make_room(DATA.parent)
-    _mount(f"/proc/self/fd/{source}", DATA, "", MS_BIND)
-    os.close(source)
-
-
-def make_room(parent: Path) -> None:
-    """Put a copy of the folder in its place, made of what was in it and an empty folder `data`."""
-    old = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
-    _mount("tmpfs", parent, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
-    for entry in os.scandir(old):
-        place = parent / entry.name
-        if entry.is_symlink():
-            place.symlink_to(os.readlink(entry.name, dir_fd=old))
-        elif entry.is_dir():
-            place.mkdir()
-            _mount(f"/proc/self/fd/{old}/{entry.name}", place, "", MS_BIND | MS_REC)
-    os.close(old)
-    DATA.mkdir()
-
-
-def _mount(source: str, target: Path, kind: str, flags: int, options: str = "") -> None:
-    _call("mount", source.encode(), os.fsencode(target), kind.encode(), flags, options.encode())
-
-
-def _call(name: str, *arguments: int | bytes) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    passed = [ctypes.c_ulong(value) if isinstance(value, int) else value for value in arguments]
-    if getattr(libc, name)(*passed) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
 if __name__ == "__main__":

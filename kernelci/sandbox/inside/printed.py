@@ -1,5 +1,6 @@
 """Everything that is printed, whoever prints it: Python, C libraries, subprocesses, forked workers, threads.
 
+What a thread prints after its cell has ended is dropped; what a subprocess prints belongs to the cell that runs.
 Python's own goes into a buffer, all else through pipes on the descriptors 1 and 2. A thread sends both on within 20
 milliseconds; the end of a cell sends the rest.
 """
@@ -12,8 +13,10 @@ import io
 import os
 import select
 import threading
-from collections.abc import Callable
-from typing import Literal
+from typing import BinaryIO, Literal
+
+import cells
+from wire import Wire
 
 Name = Literal["stdout", "stderr"]
 
@@ -25,14 +28,16 @@ MOST = 16 * 1024 * 1024
 
 _CUT = f"\n[output cut here: one cell may print {MOST // 1024**2} MiB]\n"
 _SOON = 64 * 1024
+_PIECE = 256 * 1024
+_PIPE = 64 * 1024
 _libc = ctypes.CDLL(None)
 
 
 class Printed:
-    """Standard output and error of this process, sent on by `send(name, text)`."""
+    """Standard output and error of this process, sent over the wire."""
 
-    def __init__(self, send: Callable[[Name, str], None]) -> None:
-        self._send = send
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
         self._process = os.getpid()
         self._one_at_a_time = threading.RLock()
         self._waiting: list[tuple[Name, str]] = []
@@ -59,6 +64,8 @@ class Printed:
             os.write(1 if name == "stdout" else 2, text.encode("utf-8", "backslashreplace"))
             return
         with self._one_at_a_time:
+            if not cells.works_for(self._wire.cell):
+                return
             for reader in self._pipes:  # what a subprocess has printed before this
                 self._read(reader)
             first = not self._waiting
@@ -76,10 +83,12 @@ class Printed:
                 self._read(reader)
             self._flush()
 
-    def begin(self) -> None:
-        """A new cell: what it may print is counted anew."""
+    def begin(self, cell: str) -> None:
+        """A new cell: what it may print is counted anew, and what came too late for the last one is dropped."""
+        cells.begin(cell)
         with self._one_at_a_time:
-            self._left = MOST
+            self._waiting, self._size, self._left = [], 0, MOST
+            self._wire.cell = cell
 
     def _take(self, name: Name, text: str) -> None:
         if self._left < 0:
@@ -96,7 +105,9 @@ class Printed:
         while waiting:
             name = waiting[0][0]
             same = next((at for at, item in enumerate(waiting) if item[0] != name), len(waiting))
-            self._send(name, "".join(text for _, text in waiting[:same]))
+            text = "".join(text for _, text in waiting[:same])
+            for start in range(0, len(text), _PIECE):
+                self._wire.send("stream", {"name": name, "text": text[start : start + _PIECE]})
             waiting = waiting[same:]
 
     def _rouse(self) -> None:
@@ -105,27 +116,27 @@ class Printed:
         except BlockingIOError:
             pass  # it has been roused already
 
-    def _read(self, reader: int) -> None:
+    def _read(self, reader: int) -> bool:
+        """Take what stands in a pipe now, and not what a busy subprocess adds for ever; whether it was full."""
         name, decoder = self._pipes[reader]
-        while True:
-            try:
-                data = os.read(reader, 1 << 16)
-            except BlockingIOError:
-                return
-            if not data:
-                return
-            self._take(name, decoder.decode(data))
+        try:
+            data = os.read(reader, _PIPE)
+        except BlockingIOError:
+            return False
+        self._take(name, decoder.decode(data))
+        return len(data) == _PIPE
 
     def _pump(self) -> None:
-        """Send on what comes, without hurry, for ever."""
+        """Send on what comes, without hurry unless it is much, for ever."""
+        much = False
         while True:
             readable, _, _ = select.select([self._wake, *self._pipes], [], [])
-            threading.Event().wait(INTERVAL)
+            if not much:
+                threading.Event().wait(INTERVAL)
             with self._one_at_a_time:
                 if self._wake in readable:
-                    os.read(self._wake, 1 << 16)
-                for reader in self._pipes:
-                    self._read(reader)
+                    os.read(self._wake, _PIPE)
+                much = any([self._read(reader) for reader in self._pipes])
                 self._flush()
 
 
@@ -145,6 +156,11 @@ class Stream(io.TextIOBase):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         self._printed.write(self._name, text)
         return len(text)
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """The same for bytes."""
+        return open(self.fileno(), "wb", buffering=0, closefd=False)
 
     def fileno(self) -> int:
         """The descriptor on which subprocesses may write."""

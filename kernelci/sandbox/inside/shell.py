@@ -8,7 +8,6 @@ import getpass
 import os
 import random
 import shutil
-import signal
 import socket
 import sys
 from typing import Any
@@ -20,18 +19,21 @@ import matplotlib as mpl
 
 mpl.use("module://matplotlib_inline.backend_inline")
 
+import cells
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from interrupts import Interrupts
 from matplotlib_inline.backend_inline import configure_inline_support
 from printed import Printed
 from traitlets import Any as AnyTrait
 from traitlets.config import Config
 from wire import Wire
 
+_HERE = os.path.dirname(__file__)
 _WARM = """
 import pandas as pd, matplotlib.pyplot as plt
 plt.plot([1, 2, 3]); plt.title("x"); plt.show()
@@ -49,6 +51,16 @@ class CellShell(InteractiveShell):
     def _showtraceback(self, kind: type[BaseException], error: BaseException, lines: list[str]) -> None:
         text = "\n".join(lines).split("\n")
         self.tell("error", {"ename": kind.__name__, "evalue": str(error), "traceback": text})
+
+    def _get_exc_info(self, exc_tuple: Any = None) -> tuple[Any, Any, Any]:
+        """What went wrong, without the frames of these files below the cell's own."""
+        kind, error, trace = super()._get_exc_info(exc_tuple)
+        step = trace
+        while step is not None:
+            if step.tb_next is not None and os.path.dirname(step.tb_next.tb_frame.f_code.co_filename) == _HERE:
+                step.tb_next = None
+            step = step.tb_next
+        return kind, error, trace
 
     def ask_exit(self) -> None:
         """`exit` and `quit`: a session is not a program that one leaves."""
@@ -94,55 +106,65 @@ class Shell:
         config.HistoryManager.enabled = False
         config.InteractiveShell.colors = "nocolor"
         self._shell = CellShell.instance(config=config, user_ns={})
+        mpl.interactive(True)  # figures that nobody shows come at the cell's end
         configure_inline_support(self._shell, "inline")
         self._shell.run_cell(_WARM, store_history=False)
         self._shell.reset(new_session=True)
-        self._interruptible = False
+        self._interrupts = Interrupts()
         plt.close("all")
 
     def serve(self, connected: socket.socket) -> None:
         """Run the host's cells in their order until it is gone."""
-        self._begin()
-        wire = Wire(connected)
-        printed = Printed(lambda name, text: wire.send("stream", {"name": name, "text": text}))
+        _begin()
+        process = os.getpid()
+        wire = Wire(connected, self._interrupts)
+        printed = Printed(wire)
         sys.stdout, sys.stderr = printed.stream("stdout"), printed.stream("stderr")
 
         def tell(type: str, content: dict[str, Any]) -> None:
-            printed.drain()
-            wire.send(type, content)
+            if cells.works_for(wire.cell):
+                printed.drain()
+                wire.send(type, content)
 
         self._shell.tell = tell
+        os.register_at_fork(after_in_child=self._forked)
         for request in wire.requests():
-            wire.cell = request["cell"]
-            printed.begin()
+            printed.begin(request["cell"])
             status = self._run(request["code"])
+            if os.getpid() != process:
+                os._exit(status != "ok")  # a copy of us, made by the cell: what it was made for is done
             tell("done", {"status": status, "execution_count": self._shell.execution_count - 1})
 
-    def _begin(self) -> None:
-        """What a process must not share with those forked from the same one."""
-        signal.signal(signal.SIGINT, self._interrupt)
-        random.seed()
-        np.random.seed()
-        builtins.input = getpass.getpass = _nobody_to_ask
-        os.environ.update(HOME="/tmp", MPLCONFIGDIR="/tmp/matplotlib", TMPDIR="/tmp", PWD="/mnt/data")
-        pd.options.display.width = 120
+    def _forked(self) -> None:
+        """In a process that a cell has forked: there is no wire, but what is printed still arrives."""
+        self._shell.tell = _print
 
     def _run(self, code: str) -> str:
-        signal.signal(signal.SIGINT, self._interrupt)
         try:
-            self._interruptible = True
-            result = self._shell.run_cell(code, store_history=True)
-            self._interruptible = False
+            with self._interrupts.allowed():
+                result = self._shell.run_cell(code, store_history=True)
         except KeyboardInterrupt:
             self._shell.showtraceback()
             return "error"
         return "ok" if result.success else "error"
 
-    def _interrupt(self, *_: object) -> None:
-        """SIGINT: stop the cell that runs, if one does."""
-        if self._interruptible:
-            self._interruptible = False
-            raise KeyboardInterrupt
+
+def _begin() -> None:
+    """What a process must not share with those forked from the same one."""
+    random.seed()
+    np.random.seed()
+    builtins.input = getpass.getpass = _nobody_to_ask
+    os.environ.update(HOME="/tmp", MPLCONFIGDIR="/tmp/matplotlib", TMPDIR="/tmp", PWD="/mnt/data")
+    pd.options.display.width = 120
+    cells.keep_threads_in_their_cells()
+
+
+def _print(type: str, content: dict[str, Any]) -> None:
+    """What a forked process displays, as text."""
+    if type == "error":
+        print("\n".join(content["traceback"]), file=sys.stderr)
+    else:
+        print(content.get("data", {}).get("text/plain", ""))
 
 
 def _nobody_to_ask(prompt: object = "", *_: object, **__: object) -> str:

@@ -24,14 +24,16 @@ _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "f
 _WRITTEN = {
     "passwd": "root:x:0:0:root:/:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n",
     "group": "root:x:0:\nuser:x:1000:\n",
-    "hosts": "127.0.0.1 localhost\n::1 localhost\n",
+    "hosts": "127.0.0.1 localhost kernelci\n::1 localhost kernelci\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
 _PRIVATE = linux.MS_NOSUID | linux.MS_NODEV
 
 
-def build(shown: list[str], sessions: str) -> None:
+def build(shown: list[str], writable: dict[str, str]) -> None:
     """Make the root and enter it. `shown` are folders to be seen, read-only, where they are.
+
+    `writable` are places below SESSIONS, and the folders that are to be seen there.
 
     Needs a mount namespace of our own in which we may mount. Afterwards the machine's files are out of reach.
 
@@ -39,7 +41,7 @@ def build(shown: list[str], sessions: str) -> None:
         OSError: a mount is not allowed.
     """
     root = "/tmp"  # any folder that is there: ours covers it in this namespace alone
-    places = {path: path for path in shown} | {CODE: str(Path(__file__).parent), SESSIONS: sessions}
+    places = {path: path for path in shown} | {CODE: str(Path(__file__).parent)} | writable
     kept = {place: os.open(path, os.O_PATH | os.O_DIRECTORY) for place, path in places.items()}
     linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
     linux.mount("kernelci", root, "tmpfs", _PRIVATE, "mode=755,size=4m")
@@ -50,10 +52,10 @@ def build(shown: list[str], sessions: str) -> None:
     for name, text in _WRITTEN.items():
         Path(f"{root}/etc/{name}").write_text(text)
     for place, descriptor in kept.items():
-        _bind(f"/proc/self/fd/{descriptor}", root + place, read_only=place != SESSIONS)
+        _bind(f"/proc/self/fd/{descriptor}", root + place, read_only=place not in writable)
         os.close(descriptor)
     _devices(f"{root}/dev")
-    for place in ("/proc", "/tmp", "/mnt/data", "/old"):
+    for place in ("/proc", "/tmp", "/mnt/data", SESSIONS, "/old"):
         Path(root + place).mkdir(parents=True, exist_ok=True)
     # The kernels' own /proc is only granted to those who see a whole one already.
     linux.mount("proc", f"{root}/proc", "proc", _PRIVATE | linux.MS_NOEXEC)

@@ -7,36 +7,42 @@ and `done` for the end of a cell. The host believes none of it beyond the cell t
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
 
-LONGEST = 8 * 1024 * 1024
-"""Bytes of one line; a longer message is replaced by a word that it was too long."""
+from interrupts import Interrupts
+from shortened import LONGEST, shortened
 
 
 class Wire:
-    """The kernel's end. May be written to from any thread."""
+    """The kernel's end. May be written to from any thread, and from no process that the code has forked."""
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, interrupts: Interrupts) -> None:
         self._socket = connected
+        self._interrupts = interrupts
         self._one_at_a_time = threading.RLock()
         self.cell: str | None = None
+        os.register_at_fork(after_in_child=connected.close)
 
     def requests(self) -> Iterator[dict[str, Any]]:
         """What the host asks for, until it is gone."""
-        with self._socket.makefile("rb") as lines:
-            for line in lines:
-                yield json.loads(line)
+        begun = b""
+        while data := self._socket.recv(1 << 16):
+            *lines, begun = (begun + data).split(b"\n")
+            yield from map(json.loads, lines)
 
     def send(self, type: str, content: dict[str, Any]) -> None:
-        """Tell the host something of the current cell."""
+        """Tell the host something of the current cell, in fewer words where they are too many."""
         line = self._line(type, content)
         if len(line) > LONGEST:
-            text = f"[an output of {len(line)} bytes was too long to be shown]\n"
+            line = self._line(type, shortened(content))
+        if len(line) > LONGEST:
+            text = f"[an output of {len(line):,} bytes left out]\n"
             line = self._line("stream", {"name": "stderr", "text": text})
-        with self._one_at_a_time:
+        with self._interrupts.held(), self._one_at_a_time:
             self._socket.sendall(line)
 
     def _line(self, type: str, content: dict[str, Any]) -> bytes:

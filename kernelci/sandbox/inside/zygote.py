@@ -25,6 +25,7 @@ import confine
 import linux
 import seccomp
 import tree
+from enter import enter
 
 if TYPE_CHECKING:
     from shell import Shell
@@ -44,23 +45,9 @@ def main() -> None:
     """Make the namespaces, become their first process, warm up, and serve."""
     control = socket.socket(fileno=int(sys.argv[1]))
     told = json.loads(control.recv(_PACKET))
-    is_root = os.geteuid() == 0
-    if is_root:
-        linux.unshare(linux.NEWNS)
-        tree.build(told["shown"], told["sessions"])
-        confine.leave(told["uid"], told["uid"])
-    uid, gid = os.getuid(), os.getgid()
-    linux.unshare(linux.NEWUSER | linux.NEWNS | linux.NEWIPC | linux.NEWUTS | linux.NEWNET | linux.NEWPID)
-    confine.become(0, uid, gid)
-    first = os.fork()
-    if first:
+    if first := enter(told["shown"], {tree.SESSIONS: told["sessions"]}, told["uid"]):
         control.close()
         os._exit(os.waitstatus_to_exitcode(os.waitpid(first, 0)[1]) & 0xFF)
-    linux.die_with_parent()
-    if is_root:  # the tree stands already, but shows the machine's processes
-        linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
-    else:
-        tree.build(told["shown"], told["sessions"])
     shell = _warmed()
     control.send(json.dumps({"ready": len(os.listdir("/proc/self/task"))}).encode())
     Zygote(control, shell).serve()
