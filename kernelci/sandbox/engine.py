@@ -17,7 +17,7 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
-from kernelci.errors import KernelUnavailable
+from kernelci.errors import EnvironmentUnavailable, KernelUnavailable
 from kernelci.sandbox.environment import Environment
 from kernelci.sandbox.kernel import Kernel
 from kernelci.sandbox.owner import owner
@@ -88,12 +88,19 @@ class Engine:
         async with self._starting:
             if self._zygote is None or self._zygote.ended:
                 assert self._tasks is not None
-                await run_sync(self._environment.prepare)
+                await self._prepare()
                 self._drop_spare()
                 zygote = Zygote(self._environment, self._sessions, self._limits)
-                await self._tasks.start(zygote.serve)
+                with anyio.CancelScope(shield=True):  # others wait for it, too
+                    await self._tasks.start(zygote.serve)
                 self._zygote = zygote
             return self._zygote
+
+    async def _prepare(self) -> None:
+        try:
+            await run_sync(self._environment.prepare)
+        except EnvironmentUnavailable as error:
+            raise KernelUnavailable(str(error)) from error
 
     def _ready(self) -> Kernel | None:
         while self._spare:

@@ -16,8 +16,7 @@ STREAMED = 1024 * 1024
 class RunningCell:
     """What has come back for one request.
 
-    A cell is over when both its reply and its idle have come: either may be first, and output may come between
-    them.
+    The kernel says one thing after the other, so a cell is over when it says so.
     """
 
     def __init__(self, id: str, max_bytes: int) -> None:
@@ -50,7 +49,7 @@ class RunningCell:
                 pass
 
     def reply(self, content: JsonObject) -> None:
-        """Take its end. Nothing comes after that: the kernel says one thing after the other."""
+        """Take its end."""
         self.over = True
         self.status = "ok" if content.get("status") == "ok" else "error"
         count = content.get("execution_count")

@@ -30,7 +30,10 @@ logger = logging.getLogger(__name__)
 LOST = "Variables and imports are lost; the files in /mnt/data are kept."
 
 _OFF_LOOP = 256 * 1024
-_READ = 256 * 1024
+_READ = 64 * 1024
+_LINE = 512  # what a message costs us, however short it is
+_LAST_BREATH = 1.0
+_AGAIN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class KernelClient:
         self._killed = False
         self._broken: str | None = None
         self._deaf = False
+        self._unasked = 0
         self._changed = anyio.Event()
 
     @property
@@ -62,19 +66,23 @@ class KernelClient:
         return self._deaf or self._kernel.ended.is_set()
 
     async def serve(self) -> None:
-        """Read what the kernel says until it has ended."""
+        """Read what the kernel says until it has ended; also its last words, which outlive it on the wire."""
         try:
             await self._read()
+            with anyio.move_on_after(0 if self._broken else _LAST_BREATH):
+                await self._kernel.ended.wait()
+            if not (self._kernel.ended.is_set() or self._broken):
+                self._broken = "it closed its connection to the server"
         finally:
-            self._deaf = True
-            self._wake()
             with anyio.CancelScope(shield=True):
-                await self._kernel.kill()  # it has closed its end, or said what no kernel says
+                await self._kernel.kill()
+            self._deaf = True
             self._wake()
 
     async def execute(self, code: str, on_stream: OnStream) -> CellResult:
         """Run one cell to its end, as `Sessions.execute` has it."""
         cell = self._cell = RunningCell(ids.letters(16), self._limits.received)
+        self._unasked = 0
         try:
             await self._send({"cell": cell.id, "code": code})
             status, note = await self._follow(cell, on_stream)
@@ -96,7 +104,8 @@ class KernelClient:
 
     async def kill(self) -> None:
         """End the kernel at once; returns when it is gone."""
-        self._killed = True
+        if not self._kernel.ended.is_set():
+            self._killed = True
         await self._kernel.kill()
         self._wake()
 
@@ -104,26 +113,30 @@ class KernelClient:
         """Why the kernel is not there any more, as far as is known."""
         if self._broken:
             return self._broken
-        code = self._kernel.code
-        if code is None or code >= 0:
-            return f"exit code {code}"
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        return f"{name}, most likely because memory ran out" if code == -signal.SIGKILL else name
+        match self._kernel.code:
+            case None:
+                return "the process that kernels are forked from has ended"
+            case code if code >= 0:
+                return f"exit code {code}"
+            case code if -code == signal.SIGKILL:
+                return "SIGKILL, most likely because memory ran out"
+            case code if -code == signal.SIGSEGV:
+                return "SIGSEGV: compiled code has crashed or aborted"
+            case code:
+                return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
 
     async def _follow(self, cell: RunningCell, on_stream: OnStream) -> tuple[CellStatus, str | None]:
         """Tell what the cell prints until it is over or had to be stopped; how it ended, and what to say of it."""
         timeout = self._limits.timeout
         with anyio.move_on_after(timeout) as clock:
-            while not (cell.over or cell.flooded or self.gone):
+            while not (cell.over or cell.flooded or self._deaf):
                 await self._changed.wait()
                 await _tell(cell, on_stream)
-        if self.gone and not cell.over:
-            await self._kernel.ended.wait()
         if cell.over and not cell.flooded:
             return ("ok" if cell.status == "ok" else "error"), None
-        if not self.gone:
+        if not self._deaf:
             await self._stop(cell)
-        if self.gone and not self._killed:
+        if self._deaf and not self._killed:
             return "dead", f"The kernel has ended ({self.cause_of_end()}). {LOST}\n"
         sequel = f" It could not be interrupted, so its kernel was ended. {LOST}" if self.gone else ""
         if clock.cancelled_caught:
@@ -132,10 +145,12 @@ class KernelClient:
 
     async def _stop(self, cell: RunningCell) -> None:
         """Interrupt the cell; end the kernel where that does not help."""
-        self._kernel.interrupt()
         with anyio.move_on_after(self._limits.grace):
-            await self._until(lambda: self.gone or cell.over)
-        if not (self.gone or cell.over):
+            while not (self._deaf or cell.over):
+                self._kernel.interrupt()  # again and again: it may not have begun with the cell
+                with anyio.move_on_after(_AGAIN):
+                    await self._until(lambda: self._deaf or cell.over)
+        if not (self._deaf or cell.over):
             logger.warning("a kernel does not obey: ending it", extra={"action": "kernel_killed"})
             await self.kill()
 
@@ -152,44 +167,47 @@ class KernelClient:
     async def _read(self) -> None:
         """Hand on the kernel's lines until there are no more."""
         begun = bytearray()
+        while data := await self._received():
+            begun += data
+            if b"\n" in data:
+                *lines, begun = begun.split(b"\n")
+                for line in lines:
+                    await self._take(bytes(line))
+            if len(begun) > self._limits.longest:
+                self._broken = "it sent a message without an end"
+            if self._unasked > self._limits.received:
+                self._broken = "it sent too much that nobody had asked for"
+            if self._broken:
+                return
+
+    async def _received(self) -> bytes:
+        """The next bytes; none at the end, which comes once all processes of the kernel have ended."""
         while True:
             try:
                 await anyio.wait_readable(self._kernel.wire)
-                data = self._kernel.wire.recv(_READ)
-            except (BlockingIOError, anyio.ClosedResourceError, OSError):
-                data = b"" if self._kernel.ended.is_set() else None
-            if data is None:
+                return self._kernel.wire.recv(_READ)
+            except BlockingIOError:
                 continue
-            if not data:
-                return
-            begun += data
-            if b"\n" in data:
-                *lines, rest = begun.split(b"\n")
-                begun = rest
-                for line in lines:
-                    await self._take(bytes(line))
-            elif len(begun) > self._limits.longest:
-                self._broken = "it sent a message without an end"
-                return
+            except (anyio.ClosedResourceError, OSError):
+                return b""
 
     async def _take(self, line: bytes) -> None:
+        """Take one message. Anything but an honest one comes only from code that writes to the wire itself."""
         try:
             parsed = _parsed(line) if len(line) < _OFF_LOOP else await anyio.to_thread.run_sync(_parsed, line)
         except (ValueError, RecursionError):
-            return  # only code that writes to the wire itself sends such a thing
-        kind, content = parsed.get("type"), parsed.get("content")
-        if not isinstance(kind, str) or not isinstance(content, dict):
-            return
-        content = cast(JsonObject, content)
-        cell = self._cell
+            parsed = {}
+        size = len(line) + _LINE
+        cell, kind, content = self._cell, parsed.get("type"), _mapping(parsed.get("content"))
         if kind == "broken":
             self._broken = str(content.get("text", "")).strip().rpartition("\n")[2]
-        elif cell and parsed.get("cell") == cell.id:
-            if kind == "done":
-                cell.reply(content)
-            else:
-                cell.publish(kind, content, len(line))
-            self._wake()
+        elif cell is None or parsed.get("cell") != cell.id or not isinstance(kind, str):
+            self._unasked += size
+        elif kind == "done":
+            cell.reply(content)
+        else:
+            cell.publish(kind, content, size)
+        self._wake()
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -206,8 +224,11 @@ def unavailable(client: KernelClient) -> KernelUnavailable:
 
 
 def _parsed(line: bytes) -> JsonObject:
-    parsed: object = json.loads(line)
-    return cast(JsonObject, parsed) if isinstance(parsed, dict) else {}
+    return _mapping(json.loads(line))
+
+
+def _mapping(value: object) -> JsonObject:
+    return cast(JsonObject, value) if isinstance(value, dict) else {}
 
 
 async def _tell(cell: RunningCell, on_stream: OnStream) -> None:

@@ -95,7 +95,7 @@ class Workspace:
             ) from error
 
     def _make(self, data: Path) -> None:
-        data.parent.mkdir(mode=0o711, exist_ok=True)
+        data.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
         if not data.exists():
             data.mkdir(mode=0o755)
             if self._owner is not None:

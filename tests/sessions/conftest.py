@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 import select
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,32 @@ def text_of(result: CellResult) -> str:
             case _:
                 parts.append(output["data"].get("text/plain", ""))
     return "\n".join(parts)
+
+
+async def host_pid(pool: Pool, session: str = "thread_1") -> int:
+    """The process of a session's kernel as the host has it, found by a name that the kernel gives itself."""
+    name = f"k-{secrets.token_hex(6)}"
+    await pool.run(f"import ctypes; ctypes.CDLL(None).prctl(15, b'{name}')", session=session)
+    return process_called(name)
+
+
+def process_called(name: str) -> int:
+    """The process of that name."""
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if comm.read_text().strip() == name:
+                return int(comm.parent.name)
+    raise AssertionError(f"no process is called {name}")
+
+
+def parent(pid: int) -> int:
+    """The process that a process was started by."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def gone(pid: int, seconds: float = 20) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import anyio
 import pytest
+from anyio import to_thread
 
 from kernelci.engine.ports import CellResult
-from tests.sessions.conftest import Pool, Started, text_of
+from tests.sessions.conftest import Pool, Started, gone, host_pid, text_of
 
 
 async def test_a_cell_that_does_not_end_is_interrupted(started: Started, tmp_path: Path):
@@ -29,8 +32,7 @@ async def test_a_cell_that_does_not_end_is_interrupted(started: Started, tmp_pat
     [
         "import time\nwhile True:\n    try: time.sleep(9)\n    except KeyboardInterrupt: print('no')",
         "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",
-        "len(str((10**10) ** (10**7)))",  # holds the interpreter's lock for longer than anybody waits
-        "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
+        "sum(range(10**12))",  # holds the interpreter's lock for longer than anybody waits
     ],
 )
 async def test_a_cell_that_does_not_obey_takes_its_kernel_along(started: Started, tmp_path: Path, code: str):
@@ -134,28 +136,59 @@ async def test_one_huge_output_is_cut_and_the_kernel_lives(pool: Pool, code: str
     assert text_of(await pool.run("x", session="huge")) == "7"
 
 
-async def test_a_kernel_that_breaks_the_bounds_is_ended(started: Started, tmp_path: Path):
-    code = """
-kernel = get_ipython().kernel
-kernel.iopub_thread.schedule(lambda: kernel.iopub_thread.socket.send(b'x' * 80_000_000))
-while True: pass
-"""
-    async with started(tmp_path, execution_timeout=30, interrupt_grace=0.2) as pool:
-        result = await pool.run(code)
-        after = await pool.run("1")
+WIRE = "import gc, socket\n"
+WIRE += "wire, = [each for each in gc.get_objects() if isinstance(each, socket.socket) and each.fileno() > 0]\n"
 
-    assert result.status == "interrupted"
-    assert "its kernel was ended" in text_of(result)
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("while True: wire.sendall(b'x' * 1_000_000)", "it sent a message without an end"),
+        ("while True: wire.sendall(b'[1]\\n' * 100_000)", "it sent too much that nobody had asked for"),
+        ("wire.close()\nwhile True: pass", "it closed its connection to the server"),
+    ],
+)
+async def test_a_kernel_that_breaks_the_bounds_is_ended(pool: Pool, code: str, says: str):
+    result = await pool.run(WIRE + code, session="bounds")
+    after = await pool.run("1", session="bounds")
+
+    assert result.status == "dead"
+    assert says in text_of(result)
     assert text_of(after) == "1"
+
+
+async def test_a_kernel_that_talks_when_nobody_has_asked_is_ended(pool: Pool):
+    code = "import threading\ndef talk():\n    while True: wire.sendall(b'[1]\\n' * 100_000)\n"
+    await pool.run(WIRE + code + "x = 7; threading.Timer(0.2, talk).start()", session="talker")
+    with anyio.fail_after(20):
+        while (result := await pool.run("'x' in globals()", session="talker")).outputs[0]["output_type"] != "stream":
+            await anyio.sleep(0.05)
+
+    assert "it sent too much that nobody had asked for" in text_of(result)
+
+
+async def test_a_lie_concerns_the_cell_that_tells_it_and_no_other(pool: Pool):
+    code = """
+import json, threading, time
+def lie():
+    for cell in (None, "x", 7, ["x"]):
+        for type, content in (("done", {"status": "ok"}), ("stream", {"name": "stdout", "text": "lie"}), (1, 2)):
+            wire.sendall(json.dumps({"cell": cell, "type": type, "content": content}).encode() + b"\\n")
+    wire.sendall(b"no json\\n[]\\n7\\n\\xff\\n" + b"[" * 100_000 + b"\\n")
+lie()
+'truth'
+"""
+    assert text_of(await pool.run(WIRE + code, session="liar")) == "'truth'"
+    assert text_of(await pool.run("1", session="liar")) == "1"
 
 
 @pytest.mark.parametrize(
     ("death", "cause"),
     [
         ("import os; os._exit(3)", "exit code 3"),
-        ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL, most likely because memory ran out"),
-        ("import os; os.abort()", "SIGABRT"),
+        ("import ctypes; ctypes.string_at(0)", "SIGSEGV: compiled code has crashed or aborted"),
+        # A kernel is the first process of its namespace: an abort's own signal does not reach it, but it crashes.
+        ("import os; os.abort()", "SIGSEGV: compiled code has crashed or aborted"),
     ],
 )
 async def test_a_kernel_that_dies_says_so_and_the_next_is_fresh(pool: Pool, death: str, cause: str):
@@ -185,12 +218,32 @@ async def test_a_kernel_that_dies_says_so_and_the_next_is_fresh(pool: Pool, deat
     assert text_of(after) == "yes False\n"
 
 
+async def test_a_kernel_that_is_killed_from_outside_says_so(pool: Pool):
+    kernel = await host_pid(pool, session="killed")
+    begun = anyio.Event()
+    results: list[CellResult] = []
+
+    async def on_stream(stream: str, text: str) -> None:
+        begun.set()
+
+    async with anyio.create_task_group() as tasks:
+
+        async def run() -> None:
+            code = "print(1)\nwhile True: pass"
+            results.append(await pool.sessions.execute("killed", code, files=(), on_stream=on_stream))
+
+        tasks.start_soon(run)
+        await begun.wait()
+        os.kill(kernel, signal.SIGKILL)
+
+    assert results[0].status == "dead"
+    assert "SIGKILL, most likely because memory ran out" in text_of(results[0])
+
+
 async def test_a_kernel_that_dies_between_cells_is_missed(pool: Pool):
-    code = "import os, threading\nthreading.Timer(0.05, os._exit, (0,)).start()\nos.getpid()"
-    ended = int(text_of(await pool.run(code, session="between")))
-    with anyio.fail_after(10):
-        while Path(f"/proc/{ended}").exists():
-            await anyio.sleep(0.01)
+    kernel = await host_pid(pool, session="between")
+    await pool.run("import os, threading; threading.Timer(0.05, os._exit, (0,)).start()", session="between")
+    assert await to_thread.run_sync(gone, kernel)
     result = await pool.run("1", session="between")
 
     assert result.status == "ok"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -11,30 +11,26 @@ from pathlib import Path
 
 import anyio
 import pytest
+from anyio import to_thread
 
 from kernelci.engine.ports import CellResult
 from kernelci.errors import KernelUnavailable
+from kernelci.sandbox.engine import Engine
 from kernelci.sandbox.environment import Environment
-from kernelci.sessions import orphans
+from kernelci.sandbox.zygote import Limits
 from kernelci.sessions.pool import SessionPool
 from kernelci.settings import Settings
-from tests.sessions.conftest import Pool, Started, gone, text_of, unheard
-
-
-async def pid_of(pool: Pool, session: str = "thread_1") -> int:
-    """The process of a session's kernel."""
-    return int(text_of(await pool.run("import os; os.getpid()", session=session)).splitlines()[-1])
+from tests.sessions.conftest import Started, children, gone, host_pid, parent, process_called, text_of, unheard
 
 
 async def test_all_kernels_have_gone_when_the_pool_has(started: Started, tmp_path: Path):
     async with started(tmp_path) as pool:
-        kernels = [await pid_of(pool, session) for session in ("one", "two")]
-        runtimes = [json.loads(note.read_bytes())["runtime"] for note in tmp_path.glob("*/kernel.json")]
-        assert len(runtimes) == 2
+        kernels = [await host_pid(pool, session) for session in ("one", "two")]
+        zygote = parent(kernels[0])
+        known = {zygote, *children(zygote)}
 
-    assert not any(Path(f"/proc/{kernel}").exists() for kernel in kernels)
-    assert not any(Path(runtime).exists() for runtime in runtimes)
-    assert not list(tmp_path.glob("*/kernel.json"))
+    assert known >= {*kernels}
+    assert all(gone(process) for process in known)
 
 
 async def test_leaving_the_pool_ends_a_cell_that_runs(started: Started, tmp_path: Path):
@@ -58,9 +54,8 @@ async def test_leaving_the_pool_ends_a_cell_that_runs(started: Started, tmp_path
 
 async def test_an_idle_kernel_goes_and_the_next_cell_is_told(started: Started, tmp_path: Path):
     async with started(tmp_path, session_idle=0.2) as pool:
-        kernel = await pid_of(pool)
-        while Path(f"/proc/{kernel}").exists():
-            await anyio.sleep(0.01)
+        kernel = await host_pid(pool)
+        assert await to_thread.run_sync(gone, kernel)
         result = await pool.run("1")
 
     assert result.status == "ok"
@@ -113,14 +108,14 @@ async def test_a_start_that_is_cancelled_gives_its_place_back(started: Started, 
 
 async def test_closing_takes_the_kernel_and_the_folder(started: Started, tmp_path: Path):
     async with started(tmp_path) as pool:
-        kernel = await pid_of(pool)
+        kernel = await host_pid(pool)
         await pool.run(
             "import os\nos.makedirs('a/b'); os.symlink('/etc', 'a/etc'); os.mkfifo('f'); os.chmod('a', 0)"
         )
         await pool.sessions.close("thread_1")
         await pool.sessions.close("thread_unknown")
 
-        assert not Path(f"/proc/{kernel}").exists()
+        assert gone(kernel)
         assert list(tmp_path.iterdir()) == []
         assert Path("/etc/passwd").exists()
         assert text_of(await pool.run("'x' in globals()")) == "False"
@@ -157,77 +152,94 @@ async def test_a_session_outlives_its_server_but_not_its_variables(started: Star
     assert text_of(result).endswith("yes False\n")
 
 
+async def test_a_zygote_that_dies_is_replaced_and_its_sessions_are_told(started: Started, tmp_path: Path):
+    async with started(tmp_path) as pool:
+        kernels = [await host_pid(pool, session) for session in ("idle", "busy")]
+        begun = anyio.Event()
+        results: list[CellResult] = []
+
+        async def on_stream(stream: str, text: str) -> None:
+            begun.set()
+
+        async with anyio.create_task_group() as tasks:
+
+            async def run() -> None:
+                code = "print(1)\nwhile True: pass"
+                results.append(await pool.sessions.execute("busy", code, files=(), on_stream=on_stream))
+
+            tasks.start_soon(run)
+            await begun.wait()
+            os.kill(parent(kernels[0]), signal.SIGKILL)
+        after = [await pool.run("1 + 1", session=session) for session in ("idle", "busy", "new")]
+
+    assert all(gone(kernel) for kernel in kernels)
+    assert results[0].status == "dead"
+    assert "The kernel has ended (the process that kernels are forked from has ended)." in text_of(results[0])
+    assert "the last one has ended (the process that kernels are forked from has ended)" in text_of(after[0])
+    assert [text_of(result).endswith("2") for result in after] == [True] * 3
+    assert text_of(after[1]) == text_of(after[2]) == "2"
+
+
 HOST = """
 import sys, anyio
 from pathlib import Path
+from kernelci.sandbox.engine import Engine
 from kernelci.sandbox.environment import Environment
+from kernelci.sandbox.zygote import Limits
 from kernelci.sessions.pool import SessionPool
 from kernelci.settings import Settings
 
 async def heard(stream, text):
     sys.stdout.write(text); sys.stdout.flush()
 
-async def main(folder, environment, lock):
-    async with SessionPool(Path(folder), Settings(), Environment(Path(environment), Path(lock))) as pool:
-        code = "import os, time; print(os.getpid(), flush=True)\\nwhile True: time.sleep(1)"
+async def main(folder, environment, lock, name):
+    folder = Path(folder)
+    async with (
+        Engine(Environment(Path(environment), Path(lock)), folder, Limits()) as engine,
+        SessionPool(folder, Settings(), engine) as pool,
+    ):
+        code = f"import ctypes, subprocess; ctypes.CDLL(None).prctl(15, b'{name}')\\n"
+        code += "subprocess.Popen(['sleep', '100'])\\nprint('begun')\\nwhile True: pass"
         await pool.execute("s", code, files=(), on_stream=heard)
 
 anyio.run(main, *sys.argv[1:])
 """
 
 
-async def test_a_killed_host_leaves_no_kernel(built: Environment, started: Started, tmp_path: Path):
-    command = [sys.executable, "-c", HOST, str(tmp_path), str(built.folder), str(built.lock)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as host:
-        assert host.stdout is not None
-        kernel = int(host.stdout.readline())
-        host.send_signal(signal.SIGKILL)
+def test_a_killed_host_leaves_no_kernel_and_another_server_keeps_its_own(built: Environment, tmp_path: Path):
+    names = [f"k-{secrets.token_hex(6)}" for _ in range(2)]
+    hosts: list[subprocess.Popen[str]] = []
+    for name in names:
+        (tmp_path / name).mkdir()
+        command = [sys.executable, "-c", HOST, str(tmp_path / name), str(built.folder), str(built.lock), name]
+        hosts.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+    try:
+        for host in hosts:
+            assert host.stdout is not None
+            assert host.stdout.readline() == "begun\n"
+        first, second = map(process_called, names)
+        zygote, below = parent(first), children(first)
+        assert below
+        hosts[0].send_signal(signal.SIGKILL)
 
-    assert gone(kernel)
-    runtime = Path(json.loads((tmp_path / "s" / "kernel.json").read_bytes())["runtime"])
-    assert runtime.exists()
-    async with started(tmp_path):
-        assert not runtime.exists()
+        assert all(gone(process) for process in (first, zygote, *below))
+        assert not gone(second, seconds=0)
+    finally:
+        for host in hosts:
+            host.kill()
+            host.communicate()
 
-
-async def test_an_orphan_is_reaped_with_its_sockets(started: Started, tmp_path: Path):
-    session, runtime = tmp_path / "s", Path("/tmp") / f"kernelci-test-{os.getpid()}"
-    session.mkdir()
-    runtime.mkdir()
-    with subprocess.Popen(["sleep", "100"], start_new_session=True) as orphan:
-        orphans.note(session, orphan.pid, runtime)
-        async with started(tmp_path):
-            assert orphan.wait(10) == -signal.SIGKILL
-
-    assert not runtime.exists()
-    assert not (session / "kernel.json").exists()
-
-
-def test_only_the_noted_process_is_reaped(tmp_path: Path):
-    (tmp_path / "s").mkdir()
-    note = tmp_path / "s" / "kernel.json"
-    precious = tmp_path / "kernelci-precious"
-    precious.mkdir()
-    with subprocess.Popen(["sleep", "100"], start_new_session=True) as other:
-        orphans.note(tmp_path / "s", other.pid, precious)
-        noted = json.loads(note.read_bytes())
-        for changed in (noted | {"started": 1}, noted | {"boot": "another"}, [], {"pid": other.pid}):
-            note.write_text(json.dumps(changed))
-            orphans.reap(tmp_path)
-            assert other.poll() is None
-        other.kill()
-
-    assert precious.exists()
+    assert gone(second)
 
 
 async def test_an_environment_that_cannot_be_built_is_told(tmp_path: Path):
     (tmp_path / "requirements.lock").write_text("this is no requirement\n")
     broken = Environment(tmp_path / "environments" / "e", tmp_path / "requirements.lock")
-    async with SessionPool(tmp_path / "sessions", Settings(), broken) as pool:
-        with pytest.raises(KernelUnavailable, match="could not be built"):
-            await pool.execute("s", "1", files=(), on_stream=unheard)
-        with pytest.raises(KernelUnavailable, match="could not be built"):
-            await pool.execute("s", "1", files=(), on_stream=unheard)
+    folder = tmp_path / "sessions"
+    async with Engine(broken, folder, Limits()) as engine, SessionPool(folder, Settings(), engine) as pool:
+        for _ in range(2):
+            with pytest.raises(KernelUnavailable, match="could not be built"):
+                await pool.execute("s", "1", files=(), on_stream=unheard)
 
 
 @pytest.mark.parametrize("id", ["", "..", "a/b", "a\0", ".hidden", "x" * 200])
