@@ -87,6 +87,13 @@ async def place(built: Environment, tmp_path_factory: pytest.TempPathFactory) ->
         yield place
 
 
+@pytest.fixture(scope="module")
+async def brief(built: Environment, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Place]:
+    """A place where a cell may run for half a second."""
+    async with place_of(built, tmp_path_factory.mktemp("brief"), Limits(), execution_timeout=0.5) as place:
+        yield place
+
+
 def last_line(result: CellResult) -> str:
     """The last line of a cell's text."""
     return text_of(result).strip().rpartition("\n")[2]

@@ -20,13 +20,6 @@ async def small(built: Environment, tmp_path_factory: pytest.TempPathFactory) ->
         yield place
 
 
-@pytest.fixture(scope="module")
-async def brief(built: Environment, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Place]:
-    """A place where a cell may run for half a second."""
-    async with place_of(built, tmp_path_factory.mktemp("brief"), Limits(), execution_timeout=0.5) as place:
-        yield place
-
-
 BOMBS = {
     "forks": (
         """
