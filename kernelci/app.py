@@ -59,8 +59,9 @@ async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder
     store = await stack.enter_async_context(SqlStore(folder.url))
     blobs = await stack.enter_async_context(FolderBlobs(folder.blobs))
     transcripts = await stack.enter_async_context(NotebookWriter(folder.notebooks, partial(_written_in, store)))
+    limits = Limits(memory=settings.memory, processes=settings.processes)
     kernels = await stack.enter_async_context(
-        Engine(environment(settings.cache_dir), folder.sessions, Limits())
+        Engine(environment(settings.cache_dir), folder.sessions, limits)
     )
     sessions = await stack.enter_async_context(SessionPool(folder.sessions, settings, kernels))
     bus = JournalBus()

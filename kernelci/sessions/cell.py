@@ -25,6 +25,8 @@ class RunningCell:
         self.execution_count: int | None = None
         self.status = "error"
         self.over = False
+        self.full = False
+        """Whether the disk is, so that it must be stopped."""
         self.received = 0
         self._room = max_bytes
         self._printed: list[tuple[StreamName, str]] = []

@@ -11,6 +11,7 @@ import logging
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 import anyio
@@ -22,6 +23,7 @@ from kernelci.protocol import ids
 from kernelci.protocol.objects import CellStatus
 from kernelci.protocol.parts import JsonObject
 from kernelci.sandbox.kernel import Kernel
+from kernelci.sessions import disk
 from kernelci.sessions.cell import RunningCell
 from kernelci.sessions.trim import MEBIBYTE, Limits, trimmed
 
@@ -34,24 +36,27 @@ _READ = 64 * 1024
 _LINE = 512  # what a message costs us, however short it is
 _LAST_BREATH = 1.0
 _AGAIN = 0.1
+_LOOK_AT_DISK = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class CellLimits:
-    """What one cell may take: seconds to run, seconds to stop when interrupted, bytes to send, what is kept."""
+    """What one cell may take: seconds to run, seconds to stop when interrupted, bytes to send, to have on disk, what is kept."""
 
     timeout: float
     grace: float
     received: int = 64 * MEBIBYTE
     longest: int = 16 * MEBIBYTE
+    disk: int = 5120 * MEBIBYTE
     kept: Limits = field(default_factory=Limits)
 
 
 class KernelClient:
-    """Executes cells in a kernel. `serve` must be running meanwhile."""
+    """Executes cells in a kernel that has `data` as its /mnt/data. `serve` must be running meanwhile."""
 
-    def __init__(self, kernel: Kernel, limits: CellLimits) -> None:
+    def __init__(self, kernel: Kernel, data: Path, limits: CellLimits) -> None:
         self._kernel = kernel
+        self._data = data
         self._limits = limits
         self._cell: RunningCell | None = None
         self._killed = False
@@ -68,7 +73,10 @@ class KernelClient:
     async def serve(self) -> None:
         """Read what the kernel says until it has ended; also its last words, which outlive it on the wire."""
         try:
-            await self._read()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._watch_disk)
+                await self._read()
+                tasks.cancel_scope.cancel()
             with anyio.move_on_after(0 if self._broken else _LAST_BREATH):
                 await self._kernel.ended.wait()
             if not (self._kernel.ended.is_set() or self._broken):
@@ -83,6 +91,7 @@ class KernelClient:
         """Run one cell to its end, as `Sessions.execute` has it."""
         cell = self._cell = RunningCell(ids.letters(16), self._limits.received)
         self._unasked = 0
+        self._wake()
         try:
             await self._send({"cell": cell.id, "code": code})
             status, note = await self._follow(cell, on_stream)
@@ -91,6 +100,7 @@ class KernelClient:
                 with anyio.CancelScope(shield=True):
                     await self._stop(cell)
             self._cell = None
+            self._wake()
         await _tell(cell, on_stream)
         if note:
             cell.outputs.stream("stderr", note)
@@ -129,7 +139,7 @@ class KernelClient:
         """Tell what the cell prints until it is over or had to be stopped; how it ended, and what to say of it."""
         timeout = self._limits.timeout
         with anyio.move_on_after(timeout) as clock:
-            while not (cell.over or cell.flooded or self._deaf):
+            while not (cell.over or cell.flooded or cell.full or self._deaf):
                 await self._changed.wait()
                 await _tell(cell, on_stream)
         if cell.over and not cell.flooded:
@@ -141,7 +151,23 @@ class KernelClient:
         sequel = f" It could not be interrupted, so its kernel was ended. {LOST}" if self.gone else ""
         if clock.cancelled_caught:
             return "timeout", f"The cell was stopped because it ran for more than {timeout:g} seconds.{sequel}\n"
-        return "interrupted", f"The cell was stopped because it put out too much.{sequel}\n"
+        reason = "it put out too much" if cell.flooded else f"{self._too_full()}: some have to be deleted"
+        return "interrupted", f"The cell was stopped because {reason}.{sequel}\n"
+
+    def _too_full(self) -> str:
+        return f"the files in /mnt/data take more than {self._limits.disk / MEBIBYTE:,.0f} MiB, or are too many"
+
+    async def _watch_disk(self) -> None:
+        """Look at the disk at the end of each cell, and each second while one runs; stop the one that fills it."""
+        while True:
+            await self._until(lambda: self._cell is not None)
+            cell = self._cell
+            with anyio.move_on_after(_LOOK_AT_DISK):
+                await self._until(lambda: self._cell is not cell)
+            fits = await anyio.to_thread.run_sync(disk.fits, self._data, self._limits.disk)
+            if not fits and self._cell:
+                self._cell.full = True
+                self._wake()
 
     async def _stop(self, cell: RunningCell) -> None:
         """Interrupt the cell; end the kernel where that does not help."""

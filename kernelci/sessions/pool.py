@@ -47,7 +47,9 @@ class SessionPool:
         self._folder = folder
         self._engine = engine
         self._workspace = Workspace(folder, owner=engine.owner)
-        self._limits = CellLimits(timeout=settings.execution_timeout, grace=settings.interrupt_grace)
+        self._limits = CellLimits(
+            timeout=settings.execution_timeout, grace=settings.interrupt_grace, disk=settings.disk
+        )
         self._max_kernels = settings.max_kernels
         self._idle = settings.session_idle
         self._sessions: dict[str, _Session] = {}
@@ -144,10 +146,11 @@ class SessionPool:
     async def _start(self, session_id: str) -> KernelClient:
         """Start a kernel in the place that was reserved for it."""
         try:
-            client = KernelClient(await self._engine.acquire(session_id), self._limits)
+            kernel = await self._engine.acquire(session_id)
         except BaseException:
             self._release()
             raise
+        client = KernelClient(kernel, self._workspace.data(session_id), self._limits)
         self._tasks.start_soon(client.serve)
         logger.info("kernel started", extra={"action": "kernel_started", "session": session_id})
         return client

@@ -116,6 +116,24 @@ async def test_a_flood_of_displays_is_stopped(pool: Pool):
 
 
 @pytest.mark.parametrize(
+    "fill",
+    [
+        "while True: open(f'{n}', 'wb').write(bytes(1 << 20)); n += 1; time.sleep(0.01)",
+        "os.mkdir('shut'); open('shut/x', 'wb').write(bytes(12 << 20)); os.chmod('shut', 0)\ntime.sleep(60)",
+        "for n in range(200): os.mkdir('d'); os.chdir('d')\ntime.sleep(60)",
+    ],
+)
+async def test_a_cell_that_fills_the_disk_is_stopped(started: Started, tmp_path: Path, fill: str):
+    async with started(tmp_path, disk="10MiB", execution_timeout=30) as pool:
+        result = await pool.run(f"import os, time\nn = 0\n{fill}")
+        after = await pool.run("os.chdir('/mnt/data')\n!chmod 755 *; rm -r *\nimport time; time.sleep(1.5); 'room'")
+
+    assert result.status == "interrupted"
+    assert "because the files in /mnt/data take more than 10 MiB, or are too many: some have to" in text_of(result)
+    assert text_of(after).endswith("'room'")
+
+
+@pytest.mark.parametrize(
     ("code", "says"),
     [
         ("raise Exception('x' * 20_000_000)", "left out"),

@@ -38,7 +38,6 @@ class Printed:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._process = os.getpid()
         self._one_at_a_time = threading.RLock()
         self._waiting: list[tuple[Name, str]] = []
         self._size = 0
@@ -59,10 +58,7 @@ class Printed:
         return Stream(self, name)
 
     def write(self, name: Name, text: str) -> None:
-        """Take printed text. In a forked worker it takes the way through the parent's pipe."""
-        if os.getpid() != self._process:
-            os.write(1 if name == "stdout" else 2, text.encode("utf-8", "backslashreplace"))
-            return
+        """Take printed text."""
         with self._one_at_a_time:
             if not cells.works_for(self._wire.cell):
                 return
@@ -149,13 +145,24 @@ class Stream(io.TextIOBase):
     def __init__(self, printed: Printed, name: Name) -> None:
         self._printed = printed
         self._name: Name = name
+        self._process = os.getpid()
+        self._line = ""
 
     def write(self, text: str) -> int:
         """Take text; it is sent on soon."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        self._printed.write(self._name, text)
+        if os.getpid() == self._process:
+            self._printed.write(self._name, text)
+        else:
+            self._write_below(text)
         return len(text)
+
+    def _write_below(self, text: str) -> None:
+        """In a forked worker: take the way of subprocesses, whole lines at a time."""
+        self._line += text
+        if "\n" in text:
+            self.flush()
 
     @property
     def buffer(self) -> BinaryIO:
@@ -168,8 +175,11 @@ class Stream(io.TextIOBase):
 
     def flush(self) -> None:
         """Send what waits."""
-        if os.getpid() == self._printed._process:
+        if os.getpid() == self._process:
             self._printed.drain()
+        else:
+            line, self._line = self._line, ""
+            os.write(self.fileno(), line.encode("utf-8", "backslashreplace"))
 
     def writable(self) -> bool:
         """It can be written to."""

@@ -10,6 +10,7 @@ import random
 import shutil
 import socket
 import sys
+import warnings
 from typing import Any
 
 sys.modules["debugpy"] = None  # type: ignore[assignment]  # unused, and slow to import
@@ -61,6 +62,11 @@ class CellShell(InteractiveShell):
                 step.tb_next = None
             step = step.tb_next
         return kind, error, trace
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """`%matplotlib inline` asks for none, and there is none."""
+        if gui is not None:
+            raise ValueError("there is no screen here: figures are shown by plt.show(), or saved by plt.savefig()")
 
     def ask_exit(self) -> None:
         """`exit` and `quit`: a session is not a program that one leaves."""
@@ -119,7 +125,7 @@ class Shell:
         process = os.getpid()
         wire = Wire(connected, self._interrupts)
         printed = Printed(wire)
-        sys.stdout, sys.stderr = printed.stream("stdout"), printed.stream("stderr")
+        streams = printed.stream("stdout"), printed.stream("stderr")
 
         def tell(type: str, content: dict[str, Any]) -> None:
             if cells.works_for(wire.cell):
@@ -129,9 +135,12 @@ class Shell:
         self._shell.tell = tell
         os.register_at_fork(after_in_child=self._forked)
         for request in wire.requests():
+            sys.stdout, sys.stderr = streams
             printed.begin(request["cell"])
             status = self._run(request["code"])
             if os.getpid() != process:
+                for stream in streams:
+                    stream.flush()
                 os._exit(status != "ok")  # a copy of us, made by the cell: what it was made for is done
             tell("done", {"status": status, "execution_count": self._shell.execution_count - 1})
 
@@ -156,7 +165,12 @@ def _begin() -> None:
     builtins.input = getpass.getpass = _nobody_to_ask
     os.environ.update(HOME="/tmp", MPLCONFIGDIR="/tmp/matplotlib", TMPDIR="/tmp", PWD="/mnt/data")
     pd.options.display.width = 120
+    warnings.filterwarnings("ignore", "To exit: use", module="IPython")  # sys.exit() is only an error here
     cells.keep_threads_in_their_cells()
+    sys.path[:] = ["", *(each for each in sys.path if each != _HERE)]
+    for name, module in list(sys.modules.items()):
+        if os.path.dirname(getattr(module, "__file__", None) or "") == _HERE:
+            del sys.modules[name]  # or a file of the session's by that name could not be imported
 
 
 def _print(type: str, content: dict[str, Any]) -> None:
