@@ -121,3 +121,9 @@ class EnvironmentUnavailable(StartupError):
     """The environment of the model's code could not be built."""
 
     exit_code = 3
+
+
+class SandboxUnavailable(StartupError):
+    """The model's code cannot be confined on this machine, so it will not be run."""
+
+    exit_code = 3

@@ -10,6 +10,7 @@ import typer
 from kernelci.cli.ask import ask
 from kernelci.cli.chat import chat
 from kernelci.cli.demo import demo
+from kernelci.cli.doctor import doctor
 from kernelci.cli.kernels import kernels
 from kernelci.cli.serve import serve
 from kernelci.cli.threads import threads
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, serve, ask, chat):
+for command in (demo, serve, ask, chat, doctor):
     app.command()(command)
 app.add_typer(threads, name="threads")
 app.add_typer(kernels, name="kernels")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from kernelci.cli.environment import prepare
+from kernelci.cli.environment import prepare_kernels
 from kernelci.cli.options import takes
 from kernelci.cli.screen import tell
 from kernelci.settings import Settings
@@ -15,7 +15,7 @@ def demo(settings: Settings) -> None:
     """Watch an assistant analyse a CSV, fail, mend its code and draw a chart. Needs no account and no model."""
     from kernelci.cli import penguins  # noqa: PLC0415  a second that only those pay who watch
 
-    prepare(settings, Console(stderr=True))
+    prepare_kernels(settings, Console(stderr=True))
     console = Console()
     penguins.show(settings, console)
     tell(console, "\nIt is all there, as files:", "bold")

@@ -1,17 +1,24 @@
-"""The environment of the model's code: made ready while a person watches, and what they should know of it."""
+"""What the model's code needs to run: confinement, and its environment, made ready while a person watches."""
 
 from __future__ import annotations
 
 from rich.console import Console
 
 from kernelci.cli.screen import tell
+from kernelci.sandbox import probe
 from kernelci.sandbox.environment import environment
 from kernelci.settings import Settings
 
-UNCONFINED = (
-    "The code that the model writes is not confined yet: it runs with your rights and can read, change and send "
-    "what you can. Let only those use it, people and models, whom you would let use your shell."
-)
+
+def prepare_kernels(settings: Settings, console: Console) -> None:
+    """Make sure that kernels can be confined, and have what they need.
+
+    Raises:
+        SandboxUnavailable: this machine does not let them be confined.
+        EnvironmentUnavailable: their environment cannot be built.
+    """
+    probe.require()
+    prepare(settings, console)
 
 
 def prepare(settings: Settings, console: Console) -> None:

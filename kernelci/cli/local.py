@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from kernelci.cli.environment import UNCONFINED, prepare
+from kernelci.cli.environment import prepare_kernels
 from kernelci.cli.screen import tell
 from kernelci.server import running
 from kernelci.settings import Settings
@@ -26,10 +26,9 @@ def server_for(settings: Settings, console: Console) -> Generator[str]:
         tell(console, f"Asking the kernelci server at {address}.", "bright_black")
         yield address
         return
-    prepare(settings, console)
+    prepare_kernels(settings, console)
     own = settings.model_copy(update={"host": "127.0.0.1", "port": 0})
     with running(own, upstream=lambda sentence: tell(console, sentence, "bright_black")) as address:
-        tell(console, UNCONFINED, "yellow")
         yield address
 
 

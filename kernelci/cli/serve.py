@@ -7,7 +7,7 @@ import logging
 import typer
 from rich.console import Console
 
-from kernelci.cli.environment import UNCONFINED, prepare
+from kernelci.cli.environment import prepare_kernels
 from kernelci.cli.options import SERVING, takes
 from kernelci.cli.screen import tell
 from kernelci.settings import Settings
@@ -20,12 +20,10 @@ def serve(settings: Settings) -> None:
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     console = Console(stderr=True)
-    prepare(settings, console)
-
-    def upstream(sentence: str) -> None:
-        tell(console, UNCONFINED, "yellow")
-        tell(console, sentence)
+    prepare_kernels(settings, console)
 
     server.serve(
-        settings, ready=lambda address: typer.echo(f"kernelci is listening on {address}"), upstream=upstream
+        settings,
+        ready=lambda address: typer.echo(f"kernelci is listening on {address}"),
+        upstream=lambda sentence: tell(console, sentence),
     )

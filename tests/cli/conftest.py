@@ -35,6 +35,8 @@ class Command:
 
     folder: Path
     variables: dict[str, str]
+    within: tuple[str, ...] = ()
+    """A command that it is started by."""
 
     def run(
         self, *arguments: str | Path, typed: str | None = None, **variables: str
@@ -69,7 +71,7 @@ class Command:
                 process.kill()
 
     def _argv(self, arguments: tuple[str | Path, ...]) -> list[str]:
-        return [str(Path(sys.executable).parent / "kernelci"), *map(str, arguments)]
+        return [*self.within, str(Path(sys.executable).parent / "kernelci"), *map(str, arguments)]
 
 
 @pytest.fixture(scope="session")

@@ -127,7 +127,9 @@ async def test_it_is_confined(built: Environment, tmp_path: Path):
                 "lambda: bytearray(64 << 30)": "MemoryError",
             }.items():
                 assert await value(client, f"tried({attempt})") == refusal, attempt
-            seen = await value(client, "[os.getuid(), os.getpid(), [p for p in os.listdir('/proc') if p.isdigit()]]")
+            seen = await value(
+                client, "[os.getuid(), os.getpid(), [p for p in os.listdir('/proc') if p.isdigit()]]"
+            )
             status = await value(client, "open('/proc/self/status').read()")
             sockets = [str(path) for path in manager.provisioner.runtime.iterdir() if path.is_socket()]
             assert await value(client, f"[os.path.exists(path) for path in {sockets}]") == [False] * 5
@@ -193,7 +195,10 @@ def sleeps(process: Path) -> bool:
 
 async def test_it_goes_with_its_host(built: Environment, tmp_path: Path):
     with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, tmp_path / "data", "wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SCRIPT, tmp_path / "data", "wait"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as host:
         pid = int(next(line for line in host.stdout if line.startswith("pid ")).split()[1])
         host.kill()

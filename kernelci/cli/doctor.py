@@ -1,0 +1,57 @@
+"""`kernelci doctor`: whether this machine lets the model's code be confined, tried for real, and how quick it is."""
+
+from __future__ import annotations
+
+import anyio
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from kernelci.cli.environment import prepare
+from kernelci.cli.options import takes
+from kernelci.errors import SandboxUnavailable
+from kernelci.sandbox import probe
+from kernelci.sandbox.environment import environment
+from kernelci.settings import Settings
+
+_MEBIBYTE = 1024 * 1024
+
+
+@takes("cache_dir")
+def doctor(settings: Settings) -> None:
+    """Try each protection on this machine, say what is missing and what helps, and measure kernels."""
+    console = Console()
+    found = probe.protections()
+    for protection in found:
+        mark = ("✓ ", "green") if protection.holds else ("✗ ", "red")
+        tell_about(console, Text.assemble(mark, protection.title))
+        if not protection.holds:
+            tell_about(console, Text(f"    cause:  {protection.cause}"))
+            tell_about(console, Text(f"    remedy: {protection.remedy}"))
+    if not all(protection.holds for protection in found):
+        typer.echo(f"kernelci: {SandboxUnavailable().message}", err=True)
+        raise typer.Exit(SandboxUnavailable.exit_code)
+    prepare(settings, Console(stderr=True))
+    _measure(settings, console)
+
+
+def _measure(settings: Settings, console: Console) -> None:
+    from kernelci.sandbox.figures import measure  # noqa: PLC0415  only where there is something to measure
+
+    figures = anyio.run(measure, environment(settings.cache_dir))
+    memory = f"{figures.memory / _MEBIBYTE:.1f} MiB" if figures.memory is not None else "seen by root only"
+    rows = {
+        "start of the process that kernels are forked from": f"{figures.zygote:.1f} s",
+        "new kernel to its first result with pandas and matplotlib": f"{figures.bare * 1000:.1f} ms",
+        "the same with a kernel in reserve": f"{figures.reserve * 1000:.1f} ms",
+        "a cell in a kernel that is there": f"{figures.warm * 1000:.1f} ms",
+        "memory of an idle kernel that has pandas and matplotlib": memory,
+    }
+    tell_about(console, Text(""))
+    for what, value in rows.items():
+        tell_about(console, Text(f"{what:58} {value:>10}"))
+
+
+def tell_about(console: Console, line: Text) -> None:
+    """Print a line as it is, however wide the terminal."""
+    console.print(line, soft_wrap=True)
