@@ -1,4 +1,4 @@
-"""`kernelci doctor`: whether this machine lets the model's code be confined, tried for real, and how quick it is."""
+"""`kernelci doctor`: whether this machine lets code be confined, tried for real, and how quick its kernels are."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import anyio
 from kernelci.sandbox.engine import Engine
 from kernelci.sandbox.environment import Environment
 from kernelci.sandbox.kernel import Kernel
+from kernelci.sandbox.owner import owner
 from kernelci.sandbox.zygote import Limits
 
 FIRST = "import pandas as pd, matplotlib.pyplot as plt\npd.DataFrame({'a': [1]}).sum()"
@@ -46,13 +47,8 @@ async def measure(environment: Environment) -> Figures:
         KernelUnavailable: this machine does not let a kernel be confined.
     """
     with tempfile.TemporaryDirectory(prefix="kernelci-") as place:
-        folder = Path(place, "sessions")
-        data = folder / _SESSION / "data"
-        data.mkdir(parents=True)
-        folder.chmod(0o711)
+        folder = _sessions(Path(place))
         async with Engine(environment, folder, Limits(), reserve=0) as engine:
-            if engine.owner:
-                os.chown(data, engine.owner, engine.owner)
             began = time.perf_counter()
             await (await engine.acquire(_SESSION)).kill()
             zygote = time.perf_counter() - began
@@ -61,6 +57,17 @@ async def measure(environment: Environment) -> Figures:
             await (await engine.acquire(_SESSION)).kill()
             reserve, warm, _ = await _rounds(engine)
     return Figures(zygote, bare, reserve, warm, memory)
+
+
+def _sessions(place: Path) -> Path:
+    """A folder of sessions with ours in it, for whomever kernels run as."""
+    folder = place / "sessions"
+    data = folder / _SESSION / "data"
+    data.mkdir(parents=True)
+    folder.chmod(0o711)
+    if user := owner():
+        os.chown(data, user, user)
+    return folder
 
 
 async def _rounds(engine: Engine) -> tuple[float, float, int | None]:

@@ -89,7 +89,7 @@ def _tried() -> dict[str, str | None]:
     ):
         data = Path(folder, "data")
         data.mkdir()
-        data.chmod(0o777)  # noqa: S103 - the folder around it is private; who is tried may be another user
+        data.chmod(0o777)  # the folder around it is private; who is tried may be another user
         told = {
             "shown": [sys.base_prefix],
             "folder": str(data),

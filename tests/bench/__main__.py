@@ -1,17 +1,17 @@
-"""A new thread's first code result and a warm code step through the API, beside plain jupyter_client."""
+"""A new thread's first code result and a warm code step through the API, beside plain jupyter_client.
+
+With `engine`, the same of the kernel engine alone.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import tempfile
-import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from jupyter_client.asynchronous.client import AsyncKernelClient
-from jupyter_client.manager import AsyncKernelManager
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from openai.types.beta.threads.runs import ToolCallDeltaObject
 
@@ -20,7 +20,9 @@ from kernelci.models.turn import Turn
 from kernelci.sandbox.environment import environment
 from kernelci.server import running
 from kernelci.settings import Settings
+from tests.bench import engine
 from tests.bench.figures import Figure, interleaved, print_pair
+from tests.bench.plain import executed, first_result, plain_kernel
 
 FIRST = "import pandas, matplotlib.pyplot\n1+1"
 STEPS = 20
@@ -29,9 +31,15 @@ STEPS = 20
 async def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    options.add_argument("what", nargs="?", choices=("api", "engine"), default="api", help="what is measured")
     options.add_argument("--cold", type=int, default=8, help="new threads and cold kernels")
     options.add_argument("--warm", type=int, default=10, help=f"runs of {STEPS} code steps, and as many executes")
     rounds = options.parse_args()
+    if rounds.what == "engine":
+        model_environment = environment(Settings().cache_dir)
+        model_environment.prepare(print)
+        await engine.measure(model_environment, rounds.cold)
+        return
     model = ScriptedModel([*[Turn(code=FIRST)], *[Turn(code="1+1")] * (STEPS - 1), Turn(text="2")])
     once = ScriptedModel([Turn(code=FIRST), Turn(text="2")])
     with tempfile.TemporaryDirectory() as folder:
@@ -58,9 +66,7 @@ async def cold(url: str, python: Path, rounds: int) -> None:
                 with ours.timed():
                     await first_output(client, assistant.id)
             else:
-                with plain.timed():
-                    async with plain_kernel(python) as kernel:
-                        await executed(kernel, FIRST)
+                await first_result(python, FIRST, plain)
     print_pair("From nothing to the first result of a cell that imports pandas and matplotlib", ours, plain)
 
 
@@ -123,31 +129,6 @@ async def step_times(client: AsyncOpenAI, thread_id: str, assistant_id: str) -> 
             if event.event == "thread.run.step.completed" and event.data.type == "tool_calls":
                 ends.append(asyncio.get_running_loop().time())
     return [after - before for before, after in zip(ends, ends[1:], strict=False)]
-
-
-@asynccontextmanager
-async def plain_kernel(python: Path) -> AsyncGenerator[AsyncKernelClient]:
-    """An ordinary ipykernel in the same environment, over unix sockets."""
-    with tempfile.TemporaryDirectory(prefix="kb") as folder:
-        manager = AsyncKernelManager(transport="ipc", ip=f"{folder}/{uuid.uuid4().hex[:8]}")
-        assert manager.kernel_spec is not None
-        manager.kernel_spec.argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        manager.kernel_spec.metadata = {}
-        await manager.start_kernel()
-        client = manager.client()
-        client.start_channels()
-        try:
-            await client.wait_for_ready(timeout=60)
-            yield client
-        finally:
-            client.stop_channels()
-            await manager.shutdown_kernel(now=True)
-
-
-async def executed(kernel: AsyncKernelClient, code: str) -> None:
-    """Run a cell to its reply and its idle."""
-    reply = await kernel.execute_interactive(code, output_hook=lambda _: None, allow_stdin=False)
-    assert reply["content"]["status"] == "ok", reply
 
 
 asyncio.run(main())

@@ -2,7 +2,8 @@
 
 from tests.sessions.conftest import built
 
-FORBIDDEN = ("unshare", "--user", "--map-root-user", "sh", "-c") + (
+FORBIDDEN = (
+    *("unshare", "--user", "--map-root-user", "sh", "-c"),
     'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"',
     "sh",
 )

@@ -230,7 +230,7 @@ from pathlib import Path
 from jupyter_client.manager import AsyncKernelManager
 from kernelci.errors import KernelUnavailable
 
-CODE = "import os; open('/mnt/data/made.csv', 'w').close(); print(os.getuid(), os.getcwd(), os.listdir('/mnt/data'))"
+CODE = "import os; open('/mnt/data/made.csv', 'w'); print(os.getuid(), os.getcwd(), os.listdir('/mnt/data'))"
 
 async def main(folder, wait=""):
     print(os.geteuid(), open('/proc/self/status').read().split('CapEff:')[1].split()[0])

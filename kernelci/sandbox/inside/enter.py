@@ -1,4 +1,4 @@
-"""The way into the namespaces in which kernels are confined; the same for a zygote and for a kernel that starts alone."""
+"""The way into the namespaces that confine kernels: the same for a zygote and for a kernel that starts alone."""
 
 from __future__ import annotations
 

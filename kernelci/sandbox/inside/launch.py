@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -64,7 +65,7 @@ def main() -> None:
 
 def kernel(connection: dict[str, Any], listening: dict[int, int]) -> Any:
     """The kernel's application, ready to start."""
-    if os.path.isdir(fonts := os.environ["MPLCONFIGDIR"]):
+    if (fonts := Path(os.environ["MPLCONFIGDIR"])).is_dir():
         shutil.copytree(fonts, _FONTS)
     os.environ.update(HOME="/tmp", MPLCONFIGDIR=_FONTS, TMPDIR="/tmp", PWD="/mnt/data")
     sys.argv[:] = [""]
@@ -113,10 +114,8 @@ def close_all_but(kept: set[int]) -> None:
     """Close every descriptor above the standard ones but these."""
     for name in os.listdir("/proc/self/fd"):
         if (descriptor := int(name)) > 2 and descriptor not in kept:
-            try:
+            with suppress(OSError):  # the listing's own
                 os.close(descriptor)
-            except OSError:
-                pass  # the listing's own
 
 
 def die_with_host(lifeline: int) -> None:

@@ -61,7 +61,7 @@ def tried(check: Callable[[], None]) -> str | None:
         error = None
         try:
             check()
-        except BaseException as failure:  # noqa: BLE001 - whatever it is, it is the answer
+        except BaseException as failure:  # whatever it is, it is the answer
             error = told_of(failure)
         os.write(write, json.dumps(error).encode())
         os._exit(0)
@@ -141,7 +141,7 @@ def together(told: dict[str, Any], limits: confine.Limits) -> None:
         confine.apart()
         confine.shut_in(_SESSION, limits, seccomp.program())
         shut_in(told)
-    except BaseException as failure:  # noqa: BLE001 - whatever it is, it is the answer
+    except BaseException as failure:  # whatever it is, it is the answer
         error = told_of(failure)
     os.write(write, json.dumps(error).encode())
     os._exit(0)
