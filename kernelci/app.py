@@ -60,9 +60,7 @@ async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder
     blobs = await stack.enter_async_context(FolderBlobs(folder.blobs))
     transcripts = await stack.enter_async_context(NotebookWriter(folder.notebooks, partial(_written_in, store)))
     limits = Limits(memory=settings.memory, processes=settings.processes)
-    kernels = await stack.enter_async_context(
-        Engine(environment(settings.cache_dir), folder.sessions, limits)
-    )
+    kernels = await stack.enter_async_context(Engine(environment(settings.cache_dir), folder.sessions, limits))
     sessions = await stack.enter_async_context(SessionPool(folder.sessions, settings, kernels))
     bus = JournalBus()
     supervisor = await stack.enter_async_context(

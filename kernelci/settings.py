@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     max_turns: int = Field(30, ge=1, description="Model replies in one run.")
     max_upload: int = Field(512 * MEBIBYTE, ge=1, description="Bytes in one uploaded file.")
     max_kernels: int = Field(200, ge=1, description="Kernels alive at once.")
-    memory: ByteSize = Field(ByteSize(2048 * MEBIBYTE), ge=256 * MEBIBYTE, description="Memory of one kernel: 2GiB.")
+    memory: ByteSize = Field(ByteSize(2048 * MEBIBYTE), ge=256 * MEBIBYTE, description="Memory of a process: 2GiB.")
     processes: int = Field(128, ge=16, description="Processes and threads of one kernel.")
     disk: ByteSize = Field(ByteSize(5120 * MEBIBYTE), ge=MEBIBYTE, description="Disk of one session's files: 5GiB.")
     session_idle: float = Field(3600.0, gt=0, description="Seconds an idle kernel is kept.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import anyio
@@ -42,10 +43,8 @@ class Kernel:
 
     def _signal(self, number: signal.Signals) -> None:
         if not self.ended.is_set():
-            try:
+            with suppress(ProcessLookupError):  # it has just ended by itself
                 signal.pidfd_send_signal(self.pidfd, number)
-            except ProcessLookupError:
-                pass  # it has just ended by itself
 
     def end(self, code: int | None) -> None:
         """Take note of its end; what it has said before can still be read. None: it had to end with its zygote."""

@@ -67,9 +67,10 @@ class Zygote:
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         control.setblocking(False)
         self._control = control
-        last_words = tempfile.TemporaryFile()
+        last_words = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
         with theirs:
             process = await run_sync(self._start, theirs, last_words)
+        code: int | None = None
         try:
             await self._warm(control, last_words)
             task_status.started()

@@ -41,7 +41,7 @@ _LOOK_AT_DISK = 1.0
 
 @dataclass(frozen=True, slots=True)
 class CellLimits:
-    """What one cell may take: seconds to run, seconds to stop when interrupted, bytes to send, to have on disk, what is kept."""
+    """What a cell may take: seconds to run and to end when interrupted, bytes to send and on disk, what to keep."""
 
     timeout: float
     grace: float
@@ -63,6 +63,7 @@ class KernelClient:
         self._broken: str | None = None
         self._deaf = False
         self._unasked = 0
+        self._full = False
         self._changed = anyio.Event()
 
     @property
@@ -143,7 +144,8 @@ class KernelClient:
                 await self._changed.wait()
                 await _tell(cell, on_stream)
         if cell.over and not cell.flooded:
-            return ("ok" if cell.status == "ok" else "error"), None
+            note = f"Later cells may be stopped: {self._too_full()}.\n" if self._full else None
+            return ("ok" if cell.status == "ok" else "error"), note
         if not self._deaf:
             await self._stop(cell)
         if self._deaf and not self._killed:
@@ -163,11 +165,15 @@ class KernelClient:
             await self._until(lambda: self._cell is not None)
             cell = self._cell
             with anyio.move_on_after(_LOOK_AT_DISK):
-                await self._until(lambda: self._cell is not cell)
-            fits = await anyio.to_thread.run_sync(disk.fits, self._data, self._limits.disk)
-            if not fits and self._cell:
-                self._cell.full = True
+                await self._end_of(cell)
+            self._full = not await anyio.to_thread.run_sync(disk.fits, self._data, self._limits.disk)
+            if self._full and cell and self._cell is cell:
+                cell.full = True
                 self._wake()
+
+    async def _end_of(self, cell: RunningCell | None) -> None:
+        while self._cell is cell:
+            await self._changed.wait()
 
     async def _stop(self, cell: RunningCell) -> None:
         """Interrupt the cell; end the kernel where that does not help."""

@@ -16,7 +16,8 @@ _DEEPEST = 100
 def fits(folder: Path, most: int) -> bool:
     """Whether what is below the folder takes no more than so many bytes, in not too many files nor too deep.
 
-    A folder that its owner has closed to us does not fit. Blocks; what changes meanwhile counts as it is found, or not at all.
+    A folder that its owner has closed to us does not fit. Blocks; what changes meanwhile counts as it is found, or
+    not at all.
     """
     count = _Count(most)
     try:

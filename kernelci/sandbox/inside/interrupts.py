@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 class Interrupts:
-    """Decides for each SIGINT whether it is a KeyboardInterrupt. The host repeats it until it sees the cell's end."""
+    """Decides for each SIGINT whether it is a KeyboardInterrupt; the host repeats it until the cell has ended."""
 
     def __init__(self) -> None:
         self._allowed = False

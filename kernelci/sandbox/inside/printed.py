@@ -13,6 +13,7 @@ import io
 import os
 import select
 import threading
+from contextlib import suppress
 from typing import BinaryIO, Literal
 
 import cells
@@ -107,10 +108,8 @@ class Printed:
             waiting = waiting[same:]
 
     def _rouse(self) -> None:
-        try:
+        with suppress(BlockingIOError):  # it has been roused already
             os.write(self._woken, b".")
-        except BlockingIOError:
-            pass  # it has been roused already
 
     def _read(self, reader: int) -> bool:
         """Take what stands in a pipe now, and not what a busy subprocess adds for ever; whether it was full."""
@@ -132,7 +131,8 @@ class Printed:
             with self._one_at_a_time:
                 if self._wake in readable:
                     os.read(self._wake, _PIPE)
-                much = any([self._read(reader) for reader in self._pipes])
+                full = [self._read(reader) for reader in self._pipes]
+                much = any(full)
                 self._flush()
 
 

@@ -24,17 +24,17 @@ import cells
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from interrupts import Interrupts
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
-from interrupts import Interrupts
 from matplotlib_inline.backend_inline import configure_inline_support
 from printed import Printed
 from traitlets import Any as AnyTrait
 from traitlets.config import Config
 from wire import Wire
 
-_HERE = os.path.dirname(__file__)
+_HERE = f"{os.path.dirname(__file__)}/"  # noqa: PTH120
 _WARM = """
 import pandas as pd, matplotlib.pyplot as plt
 plt.plot([1, 2, 3]); plt.title("x"); plt.show()
@@ -58,7 +58,7 @@ class CellShell(InteractiveShell):
         kind, error, trace = super()._get_exc_info(exc_tuple)
         step = trace
         while step is not None:
-            if step.tb_next is not None and os.path.dirname(step.tb_next.tb_frame.f_code.co_filename) == _HERE:
+            if step.tb_next is not None and step.tb_next.tb_frame.f_code.co_filename.startswith(_HERE):
                 step.tb_next = None
             step = step.tb_next
         return kind, error, trace
@@ -167,9 +167,9 @@ def _begin() -> None:
     pd.options.display.width = 120
     warnings.filterwarnings("ignore", "To exit: use", module="IPython")  # sys.exit() is only an error here
     cells.keep_threads_in_their_cells()
-    sys.path[:] = ["", *(each for each in sys.path if each != _HERE)]
+    sys.path[:] = ["", *(each for each in sys.path if f"{each}/" != _HERE)]
     for name, module in list(sys.modules.items()):
-        if os.path.dirname(getattr(module, "__file__", None) or "") == _HERE:
+        if (getattr(module, "__file__", None) or "").startswith(_HERE):
             del sys.modules[name]  # or a file of the session's by that name could not be imported
 
 
@@ -188,5 +188,6 @@ def _nobody_to_ask(prompt: object = "", *_: object, **__: object) -> str:
 def _texts(data: dict[str, Any]) -> dict[str, Any]:
     """The bundle with bytes as base64, as a notebook has them."""
     return {
-        kind: base64.b64encode(value).decode() if isinstance(value, bytes) else value for kind, value in data.items()
+        kind: base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        for kind, value in data.items()
     }
