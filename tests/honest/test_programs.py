@@ -1,5 +1,7 @@
 """Everyday programs, which must not notice that they are confined."""
 
+# ruff: noqa: E501 - programs as people write them
+
 from __future__ import annotations
 
 import pytest
@@ -172,7 +174,9 @@ for draw in (random.random, np.random.random, np.random.default_rng().random, uu
 
 
 async def test_chance_differs_between_sessions(pool: Pool):
-    first, second, third = [text_of(await pool.run(CHANCE, session=name)).split() for name in ("one", "two", "three")]
+    first, second, third = [
+        text_of(await pool.run(CHANCE, session=name)).split() for name in ("one", "two", "three")
+    ]
 
     assert len(first) == 8
     assert all(len({*drawn}) == 3 for drawn in zip(first, second, third, strict=True)), (first, second)

@@ -1,4 +1,4 @@
-"""A pool with a bystander in it, a secret beside it, and a way to run hostile programs and to see that both are well."""
+"""A pool with a bystander in it, a secret beside it, and hostile programs that must leave both as they are."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def tried(action, *arguments):
     except BaseException as error:
         return type(error).__name__
 """
-"""Begins every hostile cell. `call` makes a system call, `tried` anything; both give an error's name if it fails."""
+"""Begins every hostile cell. `call` makes a system call, `tried` anything; both name the error if it fails."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Place:
 
     async def attack(self, code: str, session: str = "attacker") -> CellResult:
         """Run a hostile cell, and see that nobody else has suffered."""
-        result = await self.pool.run(f"{PRELUDE}\n{code.replace('CANARY', str(self.canary))}", session=session)
+        placed = code.replace("CANARY", str(self.canary))
+        result = await self.pool.run(f"{PRELUDE}\n{placed}", session=session)
         assert self.secret not in text_of(result)
         await self.check()
         return result

@@ -1,5 +1,7 @@
 """Programs that read and write what is not theirs."""
 
+# ruff: noqa: E501 - a program, a line
+
 from __future__ import annotations
 
 import os
@@ -44,7 +46,10 @@ UNWRITABLE = {
     "the accounts": ("tried(open, '/etc/passwd', 'a')", "'EACCES'"),
     "the confinement's own files": ("tried(open, '/k/shell.py', 'a')", "'EROFS'"),
     "the interpreter": ("tried(open, sys.executable, 'r+b')", "'EROFS'"),
-    "site-packages": ("tried(open, os.path.dirname(os.path.dirname(__import__('numpy').__file__)) + '/x.pth', 'w')", "'EROFS'"),
+    "site-packages": (
+        "tried(open, os.path.dirname(os.path.dirname(__import__('numpy').__file__)) + '/x.pth', 'w')",
+        "'EROFS'",
+    ),
     "the standard library": ("tried(open, os.__file__, 'a')", "'EROFS'"),
     "modes of what it sees": ("tried(os.chmod, os.__file__, 0o777)", "'EROFS'"),
     "a special file": ("tried(os.mknod, '/mnt/data/disk', 0o660 | stat.S_IFBLK, os.makedev(254, 0))", "'EPERM'"),
@@ -141,7 +146,10 @@ threading.Thread(target=swap, daemon=True).start()
 async def test_the_temporary_folders_of_two_sessions_are_two(place: Place):
     await place.attack("Path('/tmp/x').write_text('1'); Path('/dev/shm/x').write_text('1')", "first")
 
-    assert last_line(await place.attack("os.path.exists('/tmp/x') or os.path.exists('/dev/shm/x')", "second")) == "False"
+    assert (
+        last_line(await place.attack("os.path.exists('/tmp/x') or os.path.exists('/dev/shm/x')", "second"))
+        == "False"
+    )
     assert not Path(tempfile.gettempdir(), "x").exists()
 
 
@@ -160,8 +168,14 @@ os._exit(0)
 
 
 LARGE = {
-    "a file of a terabyte without content": ("f = open('large', 'wb'); tried(os.ftruncate, f.fileno(), 1 << 40)", "'EFBIG'"),
-    "a file over the limit": ("f = open('large', 'wb'); tried(os.posix_fallocate, f.fileno(), 2 << 30, 4096)", "'EFBIG'"),
+    "a file of a terabyte without content": (
+        "f = open('large', 'wb'); tried(os.ftruncate, f.fileno(), 1 << 40)",
+        "'EFBIG'",
+    ),
+    "a file over the limit": (
+        "f = open('large', 'wb'); tried(os.posix_fallocate, f.fileno(), 2 << 30, 4096)",
+        "'EFBIG'",
+    ),
     "a full /tmp": (
         "f = open('/tmp/large', 'wb'); r = tried(os.posix_fallocate, f.fileno(), 0, 600 << 20); os.remove('/tmp/large'); r",
         "'ENOSPC'",

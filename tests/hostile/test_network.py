@@ -1,11 +1,12 @@
 """Programs that want to talk to anybody."""
 
+# ruff: noqa: E501 - a program, a line
+
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
-import threading
 from collections.abc import Generator
 
 import pytest
@@ -22,7 +23,12 @@ def listeners() -> Generator[dict[str, str]]:
         six = opened.enter_context(socket.socket(socket.AF_INET6))
         abstract = opened.enter_context(socket.socket(socket.AF_UNIX))
         name = f"kernelci-{os.urandom(8).hex()}"
-        for each, address in ((tcp, ("127.0.0.1", 0)), (udp, ("127.0.0.1", 0)), (six, ("::1", 0)), (abstract, f"\0{name}")):
+        for each, address in (
+            (tcp, ("127.0.0.1", 0)),
+            (udp, ("127.0.0.1", 0)),
+            (six, ("::1", 0)),
+            (abstract, f"\0{name}"),
+        ):
             each.bind(address)
         for each in (tcp, six, abstract):
             each.listen()
@@ -78,5 +84,11 @@ server = socket.create_server(("127.0.0.1", 5555))
 abstract = socket.socket(socket.AF_UNIX); abstract.bind("\\0meeting"); abstract.listen()
 """
     assert (await place.attack(code, "first")).status == "ok"
-    assert last_line(await place.attack("tried(socket.create_connection, ('127.0.0.1', 5555), 1)", "second")) == "'ECONNREFUSED'"
-    assert last_line(await place.attack("tried(socket.socket(socket.AF_UNIX).connect, '\\0meeting')", "second")) == "'ECONNREFUSED'"
+    assert (
+        last_line(await place.attack("tried(socket.create_connection, ('127.0.0.1', 5555), 1)", "second"))
+        == "'ECONNREFUSED'"
+    )
+    assert (
+        last_line(await place.attack("tried(socket.socket(socket.AF_UNIX).connect, '\\0meeting')", "second"))
+        == "'ECONNREFUSED'"
+    )

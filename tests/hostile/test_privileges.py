@@ -1,5 +1,7 @@
 """Programs that want rights, or a part of the system that gives some."""
 
+# ruff: noqa: E501 - a program, a line
+
 from __future__ import annotations
 
 import platform
@@ -94,7 +96,9 @@ async def test_a_dangerous_call_is_refused(place: Place, name: str):
 async def test_a_setting_of_the_machine_cannot_be_written(place: Place, path: str):
     code = f"tried(lambda: os.write(os.open({path!r}, os.O_WRONLY), {WRITES[path].encode()!r}))"
 
-    assert last_line(await place.attack(code)) in {"'EROFS'", "'EACCES'", "'EPERM'", "'ENOENT'"} | _DISCARDED.get(path, set())
+    assert last_line(await place.attack(code)) in {"'EROFS'", "'EACCES'", "'EPERM'", "'ENOENT'"} | _DISCARDED.get(
+        path, set()
+    )
 
 
 _DISCARDED = {path: {str(len(WRITES[path]))} for path in ("/proc/sysrq-trigger", "/proc/kcore")}
@@ -135,7 +139,7 @@ if os.path.exists({program!r}):
     shutil.copy({program!r}, "mine"); os.chmod("mine", 0o6755)
 done = subprocess.run(["sh", "-c", "cp /bin/id . ; chmod 6755 id; ./id -u; exec {program} -c id root"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
 print("uid=0" in done.stdout, done.stdout.split()[0])
-"""  # noqa: E501
+"""
     assert last_line(await place.attack(code, "setuid")) == "False 1000"
 
 

@@ -1,5 +1,7 @@
 """Programs that want all processes, all memory, or a life after the kernel's."""
 
+# ruff: noqa: E501 - a program, a line
+
 from __future__ import annotations
 
 import os
@@ -11,6 +13,7 @@ import pytest
 from kernelci.sandbox.environment import Environment
 from kernelci.sandbox.zygote import Limits
 from tests.hostile.conftest import Place, last_line, place_of
+
 
 @pytest.fixture(scope="module")
 async def small(built: Environment, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Place]:
@@ -76,8 +79,7 @@ made < 24
     "one large file": ("signal.signal(signal.SIGXFSZ, signal.SIG_IGN); tried(open('x', 'wb').write, bytes(2 << 20))", "'EFBIG'"),
     "/tmp": ("signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\ndef fill():\n    for n in range(40): Path(f'/tmp/{n}').write_bytes(bytes(1 << 20))\ntried(fill)", "'ENOSPC'"),
     "limits that are raised again": (
-        "import resource\n[tried(resource.setrlimit, which, (1 << 40, 1 << 40)) for which in (resource.RLIMIT_DATA, "
-        "resource.RLIMIT_AS, resource.RLIMIT_NPROC, resource.RLIMIT_FSIZE)]",
+        "from resource import *\n[tried(setrlimit, which, (1 << 40, 1 << 40)) for which in (RLIMIT_DATA, RLIMIT_AS, RLIMIT_NPROC, RLIMIT_FSIZE)]",
         "['ValueError', 'ValueError', 'ValueError', 'ValueError']",
     ),
 }  # fmt: skip

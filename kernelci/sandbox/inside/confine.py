@@ -22,7 +22,18 @@ NAME = "kernelci"
 _PRIVATE = linux.MS_NOSUID | linux.MS_NODEV
 _HIDDEN = (
     *("acpi", "bus", "driver", "fs", "irq", "tty"),
-    *("cmdline", "config.gz", "diskstats", "interrupts", "iomem", "ioports", "kallsyms", "key-users", "keys", "kmsg"),
+    *(
+        "cmdline",
+        "config.gz",
+        "diskstats",
+        "interrupts",
+        "iomem",
+        "ioports",
+        "kallsyms",
+        "key-users",
+        "keys",
+        "kmsg",
+    ),
     *("modules", "mtrr", "partitions", "sched_debug", "slabinfo", "sysrq-trigger", "timer_list", "vmallocinfo"),
 )
 """What /proc tells of the machine, beyond its processors and memory, which libraries ask for."""
@@ -83,8 +94,8 @@ def shut_in(session: str, limits: Limits, program: bytes) -> None:
     linux.mount(f"{tree.SESSIONS}/{session}/data", "/mnt/data", None, linux.MS_BIND)
     linux.mount(None, "/mnt/data", None, linux.MS_REMOUNT | linux.MS_BIND | _PRIVATE)
     linux.mount("none", tree.SESSIONS, "tmpfs", _PRIVATE | linux.MS_RDONLY, "mode=000,size=4k")
-    linux.mount("tmp", "/tmp", "tmpfs", _PRIVATE, size)
-    linux.mount("shm", "/dev/shm", "tmpfs", _PRIVATE, size)
+    linux.mount("tmp", "/tmp", "tmpfs", _PRIVATE, size)  # noqa: S108 - the session's own
+    linux.mount("shm", "/dev/shm", "tmpfs", _PRIVATE, size)  # noqa: S108
     linux.mount("proc", "/proc", "proc", _PRIVATE | linux.MS_NOEXEC)
     _mask()
     os.chdir("/mnt/data")
@@ -101,10 +112,12 @@ def shut_in(session: str, limits: Limits, program: bytes) -> None:
 def _mask() -> None:
     """Leave of /proc what tells of this session and of processors and memory; nothing of it can be set."""
     linux.mount("/proc/sys", "/proc/sys", None, linux.MS_BIND)
-    linux.mount(None, "/proc/sys", None, linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | _PRIVATE | linux.MS_NOEXEC)
-    for name in set(_HIDDEN).intersection(os.listdir("/proc")):
-        place = f"/proc/{name}"
-        linux.mount(tree.SESSIONS if os.path.isdir(place) else "/dev/null", place, None, linux.MS_BIND)
+    linux.mount(
+        None, "/proc/sys", None, linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | _PRIVATE | linux.MS_NOEXEC
+    )
+    for place in Path("/proc").iterdir():
+        if place.name in _HIDDEN:
+            linux.mount(tree.SESSIONS if place.is_dir() else "/dev/null", str(place), None, linux.MS_BIND)
 
 
 def _limit(limits: Limits) -> None:

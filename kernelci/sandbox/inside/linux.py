@@ -18,6 +18,8 @@ NEWUSER, NEWPID, NEWNET = 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 4096, 8192, 16384, 1 << 18
 MNT_DETACH = 2
+_ATTR_RDONLY, _ATTR_NOSUID, _ATTR_NODEV = 1, 2, 4
+_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 22, 38, 47
@@ -76,14 +78,12 @@ class _MountAttributes(ctypes.Structure):
 
 def make_read_only(target: str) -> None:
     """Make a bound tree read-only, with every mount below it (Linux 5.12)."""
-    MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 1, 2, 4
-    attributes = _MountAttributes(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, 0, 0)
-    AT_FDCWD, AT_RECURSIVE = -100, 0x8000
+    attributes = _MountAttributes(_ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV, 0, 0, 0)
     _call(
         "mount_setattr",
-        ctypes.c_int(AT_FDCWD),
+        ctypes.c_int(_AT_FDCWD),
         os.fsencode(target),
-        ctypes.c_uint(AT_RECURSIVE),
+        ctypes.c_uint(_AT_RECURSIVE),
         ctypes.byref(attributes),
         ctypes.c_size_t(ctypes.sizeof(attributes)),
     )
@@ -120,6 +120,4 @@ def filter_calls(program: bytes) -> None:
     """Let a BPF program judge every later system call; cannot be undone."""
     held = ctypes.create_string_buffer(program, len(program))
     block = _Filter(len(program) // 8, ctypes.cast(held, ctypes.c_void_p).value)
-    _checked(
-        _libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), ctypes.byref(block), 0, 0), "seccomp"
-    )
+    _checked(_libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), ctypes.byref(block), 0, 0), "seccomp")

@@ -128,7 +128,10 @@ def program(machine: str | None = None) -> bytes:
     lines += _on(_SOCKETPAIR[which], [_load(_argument(0)), _jump(_JEQ, 1, 1, 0), _refuse(errno.EAFNOSUPPORT)])
     lines += _on(
         _IOCTL[which],
-        [_load(_argument(1)), *(each for code in _TERMINAL_INPUT for each in (_jump(_JEQ, code, 0, 1), _refuse(errno.EPERM)))],
+        [
+            _load(_argument(1)),
+            *(each for code in _TERMINAL_INPUT for each in (_jump(_JEQ, code, 0, 1), _refuse(errno.EPERM))),
+        ],
     )
     lines += _on(
         _PERSONALITY[which],

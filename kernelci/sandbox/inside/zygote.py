@@ -49,14 +49,14 @@ def main() -> None:
         control.close()
         os._exit(os.waitstatus_to_exitcode(os.waitpid(first, 0)[1]) & 0xFF)
     shell = _warmed()
-    control.send(json.dumps({"ready": len(os.listdir("/proc/self/task"))}).encode())
+    control.send(json.dumps({"ready": len([*Path("/proc/self/task").iterdir()])}).encode())
     Zygote(control, shell).serve()
 
 
 def _warmed() -> Shell:
     """The shell with all that it imports; from here on what is not written to is shared with every kernel."""
     sys.path[0] = tree.CODE
-    import shell
+    import shell  # noqa: PLC0415 - only what stands in the tree is imported
 
     warm = shell.Shell()
     gc.collect()
@@ -79,7 +79,7 @@ class Zygote:
         """Answer packets and reap kernels; ends the process when the host has closed its end."""
         children, noticed = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(noticed, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _noticed)
         while True:
             readable, _, _ = select.select([self._control, children], [], [])
             if children in readable:
@@ -119,7 +119,7 @@ class Zygote:
                 _close_all_but(wire.fileno())
                 confine.shut_in(session, ask.limits, self._program)
                 self._shell.serve(wire)
-        except BaseException:  # noqa: BLE001 - told to the host, which knows what to do
+        except BaseException:  # told to the host, which knows what to do
             broken = {"type": "broken", "content": {"text": traceback.format_exc()}}
             wire.sendall(json.dumps(broken).encode() + b"\n")
         finally:
@@ -134,6 +134,10 @@ class Zygote:
             id = self._kernels.pop(pid, None)
             if id is not None:
                 self._control.send(json.dumps({"ended": id, "code": code}).encode())
+
+
+def _noticed(_number: int, _frame: object) -> None:
+    """A child has ended: the wake-up descriptor has told so."""
 
 
 def _line(wire: socket.socket) -> str:
