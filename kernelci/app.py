@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TypedDict
 
+import anyio
 from starlette.applications import Starlette
 
 from kernelci.api.routes import build
@@ -24,7 +25,7 @@ from kernelci.sandbox.environment import environment
 from kernelci.sandbox.zygote import Limits
 from kernelci.sessions.pool import SessionPool
 from kernelci.settings import Settings
-from kernelci.store.blobs import FolderBlobs
+from kernelci.store.blobs import YOUNG, FolderBlobs
 from kernelci.store.bus import JournalBus
 from kernelci.store.folder import DataFolder
 from kernelci.store.store import SqlStore
@@ -58,6 +59,9 @@ async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder
     """Enter all that has a lifetime; what is entered last is left first."""
     store = await stack.enter_async_context(SqlStore(folder.url))
     blobs = await stack.enter_async_context(FolderBlobs(folder.blobs))
+    tasks = await stack.enter_async_context(anyio.create_task_group())
+    tasks.start_soon(_sweep, store, blobs)
+    stack.callback(tasks.cancel_scope.cancel)
     transcripts = await stack.enter_async_context(NotebookWriter(folder.notebooks, partial(_written_in, store)))
     limits = Limits(memory=settings.memory, processes=settings.processes)
     kernels = await stack.enter_async_context(Engine(environment(settings.cache_dir), folder.sessions, limits))
@@ -83,7 +87,15 @@ async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder
         sessions=sessions,
         transcripts=transcripts,
         supervisor=supervisor,
+        models=models,
     )
+
+
+async def _sweep(store: SqlStore, blobs: FolderBlobs) -> None:
+    """Let go of bytes that no file has, now and then: of uploads that broke off, of files that were deleted."""
+    while True:
+        await blobs.sweep(await store.held())
+        await anyio.sleep(YOUNG)
 
 
 async def _written_in(store: Store, thread_id: str) -> tuple[Message | Cell, ...]:

@@ -100,7 +100,7 @@ def _respell(given: JsonObject) -> None:
 
 def _files_to_resources(given: JsonObject) -> None:
     """An assistant's `file_ids` are the code interpreter's."""
-    if isinstance(given.get("file_ids"), list) and "tool_resources" not in given:
+    if isinstance(given.get("file_ids"), list) and given.get("tool_resources") is None:
         given["tool_resources"] = {"code_interpreter": {"file_ids": given.pop("file_ids")}}
 
 

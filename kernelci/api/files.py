@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+import anyio
 from starlette.responses import FileResponse, Response
 
 from kernelci.api.multipart import Multipart
@@ -78,8 +79,11 @@ async def retrieve(request: ApiRequest) -> Response:
 async def content(request: ApiRequest) -> Response:
     """`GET /files/{file_id}/content`: the bytes, never as something that a browser would show."""
     file = await _find(request)
+    path = request.state["service"].blobs.path(file.blob)
+    if not await anyio.Path(path).exists():
+        raise NotFound(f"The bytes of {file.id} are lost.", param="id")
     return FileResponse(
-        request.state["service"].blobs.path(file.blob),
+        path,
         media_type="application/octet-stream",
         filename=PurePosixPath(file.filename).name or file.id,
         headers={"x-content-type-options": "nosniff"},

@@ -8,8 +8,6 @@ from kernelci.api.request import ApiRequest, json_response
 from kernelci.errors import NotFound
 from kernelci.protocol.parts import JsonObject
 
-OFFLINE = "kernelci-offline"
-
 
 async def list_(request: ApiRequest) -> Response:
     """`GET /models`: not paged."""
@@ -25,7 +23,8 @@ async def retrieve(request: ApiRequest) -> Response:
 
 
 def _asked(request: ApiRequest) -> str:
-    return request.state["service"].settings.model or OFFLINE
+    """What the upstream is asked for: one name, since it serves every assistant."""
+    return request.state["service"].models.name
 
 
 def _model(id: str) -> JsonObject:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from httpx2 import Client, Request
+from httpx2 import Client, HTTPError, Request
 from openai import APIStatusError, AzureOpenAI, DefaultHttpxClient, OpenAI, OpenAIError
 from pydantic import SecretStr
 
@@ -42,8 +42,8 @@ def _in_our_words() -> Generator[None]:
         yield
     except APIStatusError as error:
         raise KernelciError(_STATUS.sub("", error.message)) from error
-    except OpenAIError as error:
-        raise KernelciError(f"The kernelci server does not answer any more: {error}") from error
+    except (OpenAIError, HTTPError) as error:  # a stream that breaks off is not wrapped by the SDK
+        raise KernelciError(f"The kernelci server has gone away ({error}).") from error
 
 
 def _http(authorization: dict[str, str]) -> Client:

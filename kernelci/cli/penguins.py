@@ -17,7 +17,6 @@ from rich.console import Console
 from kernelci.cli.client import API_VERSION, azure_client
 from kernelci.cli.conversation import Conversation
 from kernelci.cli.local import notebook_of
-from kernelci.cli.notebook import portable
 from kernelci.cli.results import Results
 from kernelci.cli.screen import Screen, tell
 from kernelci.demo import story
@@ -25,6 +24,7 @@ from kernelci.errors import KernelciError
 from kernelci.protocol.parts import JsonObject
 from kernelci.server import running
 from kernelci.settings import Settings
+from kernelci.transcripts.export import exported
 
 FOLDER = Path("kernelci-demo")
 CHART = FOLDER / "chart.png"
@@ -50,7 +50,7 @@ def show(settings: Settings, console: Console) -> None:
         with running(own, story.model(pause=_PAUSE if console.is_terminal else 0)) as address:
             run, steps = _play(address, console)
         FOLDER.mkdir(exist_ok=True)
-        NOTEBOOK.write_bytes(portable(notebook_of(own, run.thread_id).read_bytes()))
+        NOTEBOOK.write_bytes(exported(notebook_of(own, run.thread_id).read_bytes()))
     if missing := [*_missing(run, steps)]:
         raise KernelciError("The demo did not go as it should: " + "; ".join(missing) + ".")
 

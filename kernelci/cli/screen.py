@@ -30,6 +30,8 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _GUTTERS = {"code": Text("┃ ", "blue"), "output": Text("│ ", "bright_black"), "error": Text("│ ", "red")}
 
 _WRITING, _RUNNING = "writing code", "running"
+_CONTEXT = 100  # lines of code before one that are looked at to highlight it
+_WIDEST = 1000  # characters of an unfinished line
 _QUIET = 0.4  # seconds without more code after which it is taken for running
 
 Block = Literal["text", "code", "output"]
@@ -142,7 +144,7 @@ class Screen:
         *whole, self._tail = (self._tail + text).split("\n")
         yield from whole
         if self._traceback is None:
-            unfinished = _last_drawn(self._tail)
+            unfinished = _last_drawn(self._tail[-_WIDEST:])
             self._working.tail = _gutter(self._block or "output", Text(unfinished)) if unfinished else None
 
     def _word(self, word: str) -> None:
@@ -155,7 +157,7 @@ class Screen:
 
     def _code_line(self, line: str) -> None:
         # Highlighted with the lines before it, since a string may have begun in one of them.
-        self._code.append(plain(line))
+        self._code = [*self._code[-_CONTEXT:], plain(line)]
         code = Syntax("", "python", theme="ansi_dark").highlight("\n".join(self._code))
         highlighted = code.split("\n", allow_blank=True)[len(self._code) - 1]
         self._console.print(_gutter("code", highlighted), soft_wrap=True)

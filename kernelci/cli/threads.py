@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.text import Text
 
 from kernelci.cli.files import written
-from kernelci.cli.notebook import portable
 from kernelci.cli.options import STATE, takes
 from kernelci.cli.screen import plain
 from kernelci.engine.ports import Page
@@ -25,6 +24,7 @@ from kernelci.protocol.parts import TextPart
 from kernelci.settings import Settings
 from kernelci.store.folder import VERSION, DataFolder, running
 from kernelci.store.store import SqlStore
+from kernelci.transcripts.export import exported
 from kernelci.transcripts.notebook import assembled, merged
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ def export(
     output: Output = None,
 ) -> None:
     """Write a thread as a notebook that opens in any Jupyter. It is made from the store, so it can't be lost."""
-    notebook = portable(anyio.run(_with_store, settings, partial(_notebook, thread)))
+    notebook = exported(anyio.run(_with_store, settings, partial(_notebook, thread)))
     if output == Path("-"):
         typer.get_binary_stream("stdout").write(notebook)
     elif output is None:

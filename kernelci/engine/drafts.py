@@ -128,7 +128,7 @@ class CallsDraft:
             match call:
                 case CodeCall():
                     code = call.code_interpreter
-                    self._calls[call.id] = _Code(pieces=[code.input], outputs=code.outputs)
+                    self._calls[call.id] = _Code(pieces=[code.input], done=True, outputs=code.outputs or None)
                 case ClientCall():
                     function = call.function
                     self._calls[call.id] = _Function(function.name, [function.arguments], function.output)

@@ -68,7 +68,8 @@ class Applied:
 class OpenRun:
     """A run with the step and message that are open in it."""
 
-    def __init__(self, run: Run, steps: Iterable[RunStep] = ()) -> None:
+    def __init__(self, run: Run, steps: Iterable[RunStep] = (), message: Message | None = None) -> None:
+        """`steps` are those stored so far, `message` the one that the last of them was writing when all stopped."""
         self.run = run
         self._turn = 0
         self._step: RunStep | None = None
@@ -78,23 +79,36 @@ class OpenRun:
         self._usage = Usage()
         self._usage_due: Usage | None = None
         for step in steps:
-            self._take_up(step)
+            self._take_up(step, message)
 
-    def _take_up(self, step: RunStep) -> None:
-        """Continue after a stored step: only one that waits for the client can still be open."""
+    def _take_up(self, step: RunStep, message: Message | None) -> None:
+        """Continue after a stored step. One that waits for the client is open, or one that a crash cut short."""
         self._turn = step.turn
         self._usage += step.usage or Usage()
+        is_open = step.status == "in_progress"
+        self._step = step if is_open else None
         if isinstance(step.step_details, ToolCalls):
             self._images += _figures(step.step_details)
-            if step.status == "in_progress":
-                self._step, self._calls = step, CallsDraft(step.step_details.tool_calls)
+            self._calls = CallsDraft(step.step_details.tool_calls) if is_open else None
         else:
+            self._message = MessageDraft(message, self._images) if is_open and message else None
             self._images = ()
 
     # Which events belong together
 
     def implied(self, event: Event) -> tuple[Event, ...]:
-        """The event with those that must come before and after it."""
+        """The event with those that must come before and after it.
+
+        Raises:
+            IllegalMove: the status table does not allow it; nothing has changed.
+        """
+        match event:
+            case RunMoved(status):
+                check_run(self.run.status, status)
+            case OutputsSubmitted():
+                check_run(self.run.status, "queued")
+            case _:
+                pass
         match event:
             case TextDelta() if self._message is None:
                 return (*self._closing(), *self._new_message(), event)
@@ -110,8 +124,10 @@ class OpenRun:
                 return (*self._closing(), self._new_calls(), event)
             case TurnOpened():
                 return (*self._closing(), event)
-            case Output() | OutputsSubmitted():
+            case Output():
                 return (event, *self._closing())
+            case OutputsSubmitted():
+                return (event, *self._closing(), RunMoved("queued"))
             case RunMoved("requires_action"):
                 return (*self._calls_shown(event), event)
             case RunMoved(status) if status not in ACTIVE:
@@ -185,11 +201,7 @@ class OpenRun:
     # What an event changes
 
     def apply(self, event: Event) -> Applied:
-        """Take the event in.
-
-        Raises:
-            IllegalMove: the status table does not allow it.
-        """
+        """Take the event in."""
         match event:
             case RunMoved():
                 return self._move_run(event)
@@ -208,7 +220,6 @@ class OpenRun:
                 return self._call(event)
 
     def _move_run(self, event: RunMoved) -> Applied:
-        check_run(self.run.status, event.status)
         now = ids.now()
         change: dict[str, object] = {"status": event.status, "required_action": None}
         match event.status:

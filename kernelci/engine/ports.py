@@ -74,6 +74,11 @@ class Model(Protocol):
 class Models(Protocol):
     """Which model serves a name."""
 
+    @property
+    def name(self) -> str:
+        """The model that is really asked, whatever an assistant names."""
+        ...
+
     def serving(self, model: str) -> tuple[Model, str]:
         """The model that serves that assistant model name, and the name its upstream knows it by."""
         ...
@@ -294,7 +299,7 @@ class Blobs(Protocol):
         ...
 
     async def drop(self, sha256: str) -> None:
-        """Forget the bytes; unknown hashes are fine."""
+        """Forget the bytes; those that have just come are left, since an upload may be about to name them."""
         ...
 
 

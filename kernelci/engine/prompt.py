@@ -232,14 +232,23 @@ def _assistant(text: str, calls: Iterable[Call]) -> JsonObject:
     return message | {"tool_calls": called} if called else message
 
 
+def _is_object(arguments: str) -> bool:
+    try:
+        return isinstance(json.loads(arguments), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _arguments(call: Call) -> str:
-    """The arguments as valid JSON even where the model's were not: endpoints refuse others in the history."""
     if call.code is not None:
         return json.dumps({"code": call.code}, ensure_ascii=False)
     return call.arguments
 
 
 def _function(id: str, name: str, arguments: str) -> JsonObject:
+    """A call in the history. Its arguments are JSON even where the model's were not: endpoints refuse others."""
+    if not _is_object(arguments):
+        arguments = json.dumps({"arguments": arguments}, ensure_ascii=False) if arguments.strip() else "{}"
     return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 

@@ -6,10 +6,11 @@ Whoever sees an event can read what it speaks of; whoever sees a run's end reads
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import anyio
 
-from kernelci.engine.events import Event, Recorded, RunMoved
+from kernelci.engine.events import Event, Output, Recorded, RunMoved
 from kernelci.engine.open_run import Applied, OpenRun
 from kernelci.engine.ports import Bus, Store, Transcripts
 from kernelci.protocol.objects import Cell, Message, Run, RunStep
@@ -17,12 +18,23 @@ from kernelci.protocol.states import ACTIVE
 
 
 class Recorder:
-    """Records one run. `emit` may be called from several tasks; each event is taken in whole, or not at all."""
+    """Records one run. `emit` may be called from several tasks.
+
+    What a store refuses for a while is not lost: it goes with the next event that the store takes.
+    """
 
     def __init__(
-        self, *, run: Run, steps: Sequence[RunStep] = (), store: Store, bus: Bus, transcripts: Transcripts
+        self,
+        *,
+        run: Run,
+        steps: Sequence[RunStep] = (),
+        message: Message | None = None,
+        store: Store,
+        bus: Bus,
+        transcripts: Transcripts,
     ) -> None:
-        self._open = OpenRun(run, steps)
+        self._open = OpenRun(run, steps, message)
+        self._waiting: list[tuple[Event, Applied]] = []
         self._store = store
         self._bus = bus
         self._transcripts = transcripts
@@ -50,9 +62,11 @@ class Recorder:
 
     async def _keep(self, taken: Sequence[tuple[Event, Applied]]) -> None:
         """Store in one transaction, then tell the transcript and the subscribers."""
-        changed = {thing.id: thing for _, applied in taken for thing in applied.changed}
+        self._waiting += taken
+        changed = {thing.id: thing for _, applied in self._waiting for thing in applied.changed}
         if changed:
             await self._store.put(*changed.values())
+        taken, self._waiting = self._waiting, []
         noted = [thing for thing in changed.values() if isinstance(thing, Message | Cell)]
         if noted:
             self._transcripts.put(self.run.thread_id, *noted)
@@ -61,7 +75,7 @@ class Recorder:
                 Recorded(
                     seq=self._bus.last(self.run.id) + 1,
                     run_id=self.run.id,
-                    event=event,
+                    event=_for_subscribers(event),
                     object=applied.subject,
                     index=applied.index,
                     output_index=applied.output_index,
@@ -81,3 +95,11 @@ class Recorder:
 
 def _ends(event: Event) -> bool:
     return isinstance(event, RunMoved) and event.status not in ACTIVE
+
+
+def _for_subscribers(event: Event) -> Event:
+    """The event without a notebook's pictures, which its subscribers have no use for and the bus keeps for long."""
+    if isinstance(event, Output):
+        printed = tuple(output for output in event.notebook if output["output_type"] == "stream")
+        return replace(event, notebook=printed)
+    return event

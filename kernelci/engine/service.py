@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernelci.engine.ports import Blobs, Bus, Sessions, Store, Transcripts
+from kernelci.engine.ports import Blobs, Bus, Models, Sessions, Store, Transcripts
 from kernelci.engine.supervisor import Supervisor
 from kernelci.settings import Settings
 
@@ -20,3 +20,4 @@ class Service:
     sessions: Sessions
     transcripts: Transcripts
     supervisor: Supervisor
+    models: Models

@@ -17,7 +17,7 @@ from typing import Self
 import anyio
 from anyio.abc import TaskGroup
 
-from kernelci.engine.events import OutputsSubmitted, RunMoved
+from kernelci.engine.events import Event, OutputsSubmitted, RunMoved
 from kernelci.engine.inputs import session_files
 from kernelci.engine.links import Linking
 from kernelci.engine.loop import run_loop
@@ -27,7 +27,7 @@ from kernelci.engine.publish import Publisher
 from kernelci.engine.recorder import Recorder
 from kernelci.engine.tools import Tools
 from kernelci.errors import IllegalMove, InvalidRequest, KernelciError, NotFound, RunFailure
-from kernelci.protocol.objects import LastError, Message, Run, RunStep
+from kernelci.protocol.objects import LastError, Message, MessageCreation, Run, RunStep
 from kernelci.protocol.states import ACTIVE
 
 logger = logging.getLogger(__name__)
@@ -44,10 +44,15 @@ class _Driven:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     answered: anyio.Event = field(default_factory=anyio.Event)
     ended: anyio.Event = field(default_factory=anyio.Event)
+    linking: Linking | None = None
 
     @property
     def run(self) -> Run:
         return self.recorder.run
+
+    async def emit(self, event: Event) -> None:
+        """Record an event, after the text that is held back for a link."""
+        await (self.linking or self.recorder.emit)(event)
 
 
 class Supervisor:
@@ -124,8 +129,10 @@ class Supervisor:
         wanted = [call.id for call in action.submit_tool_outputs.tool_calls]
         if sorted(wanted) != sorted(outputs):
             raise InvalidRequest(f"Expected tool outputs for call_ids {wanted}, got {list(outputs)}")
-        await driven.recorder.emit(OutputsSubmitted(outputs))
-        await driven.recorder.emit(RunMoved("queued"))
+        try:
+            await driven.recorder.emit(OutputsSubmitted(outputs))
+        except IllegalMove as late:
+            raise IllegalMove(f'Runs in status "{driven.run.status}" do not accept tool outputs.') from late
         queued = driven.run
         driven.answered.set()
         return queued
@@ -156,18 +163,33 @@ class Supervisor:
 
     async def _lay_to_rest(self, run: Run, why: str) -> None:
         """End a stored run that nobody drives."""
-        recorder = self._recorder(run, await self._steps(run))
+        steps = await self._steps(run)
+        recorder = self._recorder(run, steps, await self._being_written(steps))
         if run.status == "cancelling":
             await recorder.emit(RunMoved("cancelled"))
         else:
             await recorder.emit(RunMoved("failed", error=LastError(code="server_error", message=why)))
         logger.warning("run healed", extra={"action": "run_healed", "run_id": run.id})
 
+    async def _being_written(self, steps: tuple[RunStep, ...]) -> Message | None:
+        """The message that the last step had begun to write when all stopped."""
+        details = steps[-1].step_details if steps and steps[-1].status == "in_progress" else None
+        if not isinstance(details, MessageCreation):
+            return None
+        return await self._store.find(Message, details.message_creation.message_id)
+
     async def _steps(self, run: Run) -> tuple[RunStep, ...]:
         return await self._store.all(RunStep, within=run.id)
 
-    def _recorder(self, run: Run, steps: tuple[RunStep, ...] = ()) -> Recorder:
-        return Recorder(run=run, steps=steps, store=self._store, bus=self._bus, transcripts=self._transcripts)
+    def _recorder(self, run: Run, steps: tuple[RunStep, ...] = (), message: Message | None = None) -> Recorder:
+        return Recorder(
+            run=run,
+            steps=steps,
+            message=message,
+            store=self._store,
+            bus=self._bus,
+            transcripts=self._transcripts,
+        )
 
     def _adopt(self, run: Run, steps: tuple[RunStep, ...] = ()) -> _Driven:
         if self._tasks is None:
@@ -182,7 +204,7 @@ class Supervisor:
             with driven.scope:
                 await self._attempt(driven)
             if driven.run.status == "cancelling":
-                await driven.recorder.emit(RunMoved("cancelled"))
+                await driven.emit(RunMoved("cancelled"))
         except NotFound:
             logger.info("a run's thread was deleted", extra={"action": "run_gone", "run_id": driven.run.id})
             driven.recorder.give_up()
@@ -210,7 +232,7 @@ class Supervisor:
     async def _fail(self, driven: _Driven, failure: KernelciError) -> None:
         if driven.run.status in ACTIVE:
             error = LastError(code=failure.code or "server_error", message=failure.message)
-            await driven.recorder.emit(RunMoved("failed", error=error))
+            await driven.emit(RunMoved("failed", error=error))
 
     async def _end_late(self, driven: _Driven) -> None:
         """End a run in the store as soon as that works again: a full disk may be made room on."""
@@ -245,6 +267,7 @@ class Supervisor:
         model, name = self._models.serving(run.model)
         conversation = await self._store.conversation(run.thread_id, Message, RunStep)
         files = await session_files(self._store, run, [item for item in conversation if isinstance(item, Message)])
+        driven.linking = Linking(driven.recorder.emit, self._publisher, run)
         mounted = [MountedFile(each.id, each.filename, self._blobs.path(each.blob)) for each in files]
         prompt = await build_prompt(
             run=run,
@@ -258,7 +281,7 @@ class Supervisor:
             prompt=prompt,
             model=model,
             tools=Tools(of=run, files=tuple(mounted), sessions=self._sessions, publisher=self._publisher),
-            emit=Linking(driven.recorder.emit, self._publisher, run),
+            emit=driven.linking,
             max_turns=self._max_turns,
             deadline=_deadline(run),
         )

@@ -18,6 +18,9 @@ from kernelci.settings import Settings
 CLOUD = "https://api.openai.com/v1"
 
 
+OFFLINE = "kernelci-offline"
+
+
 class Catalog:
     """Serves every name by one endpoint, or by the offline model where there is none. Closes its client on exit."""
 
@@ -34,6 +37,12 @@ class Catalog:
     ) -> None:
         if self._client:
             await self._client.close()
+
+    @property
+    def name(self) -> str:
+        if self._endpoint is None:
+            return OFFLINE
+        return self._endpoint.model or "default"
 
     def serving(self, model: str) -> tuple[Model, str]:
         return self._model, (self._endpoint and self._endpoint.model) or model

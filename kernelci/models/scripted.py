@@ -32,6 +32,10 @@ class ScriptedModel:
         self._script = tuple(script)
         self._pause = pause
 
+    @property
+    def name(self) -> str:
+        return "scripted"
+
     def serving(self, model: str) -> tuple[Model, str]:
         return self, model
 

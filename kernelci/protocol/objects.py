@@ -29,7 +29,7 @@ from kernelci.protocol.states import MessageStatus, RunStatus, StepStatus
 class Object(BaseModel):
     """A stored object. Frozen: a change makes a new one by `model_copy(update=...)`."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
     private: ClassVar[frozenset[str]] = frozenset()
 
     id: str

@@ -31,7 +31,7 @@ def without_nulls(value: object) -> object:
 class Part(BaseModel):
     """A piece of an object; unknown keys and nulls are dropped, absent keys are not sent."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -40,7 +40,7 @@ from kernelci.protocol.parts import (
 class Body(BaseModel):
     """A request body. Unknown fields are ignored unless the server is strict."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -62,6 +62,8 @@ def _distinct(tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
     seen: set[str] = set()
     for tool in tools:
         name = tool.function.name if isinstance(tool, FunctionTool) else tool.type
+        if isinstance(tool, FunctionTool) and name == "code_interpreter":
+            raise PydanticCustomError("invalid_value", "A function cannot be named 'code_interpreter'.")
         if name in seen:
             raise PydanticCustomError("invalid_value", "The tool '{name}' is given more than once.", {"name": name})
         seen.add(name)

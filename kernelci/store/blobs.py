@@ -10,8 +10,9 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator
-from functools import partial
+import time
+from collections.abc import AsyncIterator, Set
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,9 @@ from anyio import to_thread
 from kernelci.engine.ports import Blob, TooManyBytes
 
 CHUNK = 1024 * 1024
+YOUNG = 600.0
+"""Seconds for which new bytes are not let go of: an upload of the same ones may be about to name them."""
+
 INCOMING = ".incoming-"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -30,8 +34,9 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class FolderBlobs:
     """The Blobs of one machine. `async with` makes the folder and clears what a crash left half-written."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, young: float = YOUNG) -> None:
         self._folder = folder
+        self._young = young
 
     async def __aenter__(self) -> Self:
         await to_thread.run_sync(self._prepare)
@@ -69,7 +74,22 @@ class FolderBlobs:
         return self._folder / sha256[:2] / sha256
 
     async def drop(self, sha256: str) -> None:
-        await to_thread.run_sync(partial(self.path(sha256).unlink, missing_ok=True))
+        await to_thread.run_sync(self._drop, self.path(sha256))
+
+    async def sweep(self, held: Set[str]) -> None:
+        """Forget all bytes but these and those that have just come."""
+
+        def sweep() -> None:
+            for path in self._folder.glob("??/*"):
+                if path.name not in held:
+                    self._drop(path)
+
+        await to_thread.run_sync(sweep)
+
+    def _drop(self, path: Path) -> None:
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime >= self._young:
+                path.unlink()
 
     def _prepare(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

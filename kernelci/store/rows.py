@@ -123,6 +123,11 @@ def holds(connection: Connection, sha256: str) -> bool:
     return connection.scalar(select(files.c.id).where(files.c.blob == sha256).limit(1)) is not None
 
 
+def held(connection: Connection) -> frozenset[str]:
+    """The hashes of all bytes that files have."""
+    return frozenset(connection.scalars(select(files.c.blob).distinct()))
+
+
 def conversation(connection: Connection, thread_id: str, kinds: Sequence[type[ObjectT]]) -> tuple[ObjectT, ...]:
     """All of these kinds in one row, oldest first; raises NotFound if there is no such thread."""
     get(connection, Thread, thread_id)

@@ -83,5 +83,9 @@ class SqlStore:
     async def holds(self, sha256: str) -> bool:
         return await self._database.read(lambda connection: rows.holds(connection, sha256))
 
+    async def held(self) -> frozenset[str]:
+        """The hashes of all bytes that files have; the rest may be swept."""
+        return await self._database.read(rows.held)
+
     async def active_runs(self) -> tuple[Run, ...]:
         return await self._database.read(rows.active_runs)

@@ -33,7 +33,7 @@ async def service_in(folder: Path, models: Models = HELLO, **changes: Any) -> As
     settings = Settings(data_dir=folder, **changes)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(SqlStore(f"sqlite:///{folder / 'kernelci.db'}"))
-        blobs = await stack.enter_async_context(FolderBlobs(folder / "blobs"))
+        blobs = await stack.enter_async_context(FolderBlobs(folder / "blobs", young=0))
         bus, sessions, transcripts = JournalBus(), PlayedSession(), NotedTranscripts()
         supervisor = await stack.enter_async_context(
             Supervisor(
@@ -47,7 +47,7 @@ async def service_in(folder: Path, models: Models = HELLO, **changes: Any) -> As
                 max_turns=5,
             )
         )
-        yield Service(settings, store, blobs, bus, sessions, transcripts, supervisor)
+        yield Service(settings, store, blobs, bus, sessions, transcripts, supervisor, models)
 
 
 def client_of(app: ASGIApp) -> httpx2.AsyncClient:

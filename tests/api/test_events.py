@@ -305,7 +305,7 @@ def test_function_calls_end_the_stream_and_their_outputs_begin_the_next() -> Non
     )
     answered = further(
         open_run,
-        [OutputsSubmitted({"call_1": "1", "call_2": "2"}), RunMoved("queued"), RunMoved("in_progress")],
+        [OutputsSubmitted({"call_1": "1", "call_2": "2"}), RunMoved("in_progress")],
         asked[-1].seq + 1,
     )
     events = rendered(answered)

@@ -10,6 +10,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
@@ -121,14 +122,15 @@ def has_output(details: object) -> bool:
 
 async def step_times(client: AsyncOpenAI, thread_id: str, assistant_id: str) -> list[float]:
     """The times between the ends of a run's code steps, as a client sees them."""
-    ends: list[float] = []
     await client.beta.threads.messages.create(thread_id, role="user", content="?")
     stream = await client.beta.threads.runs.create(thread_id=thread_id, assistant_id=assistant_id, stream=True)
     async with stream:
-        async for event in stream:
-            if event.event == "thread.run.step.completed" and event.data.type == "tool_calls":
-                ends.append(asyncio.get_running_loop().time())
-    return [after - before for before, after in zip(ends, ends[1:], strict=False)]
+        ends = [
+            asyncio.get_running_loop().time()
+            async for event in stream
+            if event.event == "thread.run.step.completed" and event.data.type == "tool_calls"
+        ]
+    return [after - before for before, after in pairwise(ends)]
 
 
 asyncio.run(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import ExitStack
 
 from kernelci.models.catalog import Catalog
 from kernelci.models.scripted import ScriptedModel
@@ -23,6 +24,8 @@ for name in (".bashrc", "סיכום.csv"):
 print(len(data), "שורות")
 """
 LINKS = "הנה: [א](sandbox:/mnt/data/סיכום.csv), [ב](sandbox:/mnt/data/.bashrc)"
+
+ENDLESS = "import time\nprint('begun', flush=True)\ntime.sleep(600)"
 
 
 def test_a_model_reads_a_file_and_what_it_makes_is_saved(kernelci: Command, settings: Settings) -> None:
@@ -81,9 +84,7 @@ def test_a_run_that_fails_says_why_and_is_a_failure(kernelci: Command, settings:
 def test_a_chat_keeps_its_variables_and_ctrl_c_stops_the_run_alone(kernelci: Command, settings: Settings) -> None:
     with running(settings, Catalog(None)):
         with kernelci.started("chat") as process:
-            process.stdin.write(
-                "```python\nx = 41\nprint('begun', flush=True)\nimport time\ntime.sleep(600)\n```\n"
-            )
+            process.stdin.write(f"```python\nx = 41\n{ENDLESS}\n```\n")
             process.stdin.flush()
             while process.stdout.readline() != "│ begun\n":
                 pass
@@ -99,6 +100,19 @@ def test_a_chat_keeps_its_variables_and_ctrl_c_stops_the_run_alone(kernelci: Com
     assert thread in more.stderr
     assert unknown.returncode == 1
     assert unknown.stderr.endswith("kernelci: No thread found with id 'thread_unknown'.\n")
+
+
+def test_a_server_that_goes_away_is_said_in_a_sentence(kernelci: Command, settings: Settings) -> None:
+    with ExitStack() as server:
+        server.enter_context(running(settings, Catalog(None)))
+        with kernelci.started("ask", f"```\n{ENDLESS}\n```") as process:
+            while process.stdout.readline() != "│ begun\n":
+                pass
+            server.close()
+            about = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert about.splitlines()[-1].startswith("kernelci: The kernelci server has gone away (")
+    assert "Traceback" not in about
 
 
 def test_letters_that_the_terminal_does_not_have_end_nothing(kernelci: Command, settings: Settings) -> None:

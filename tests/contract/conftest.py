@@ -36,6 +36,8 @@ CLOSING = "Here: [the result](sandbox:/mnt/data/result.csv)."
 class Clerk:
     """Does what the user's last message says: `analyse`, `weather`, `wait`; anything else it repeats, slowly."""
 
+    name = "clerk"
+
     def serving(self, model: str) -> tuple[Model, str]:
         return self, model
 

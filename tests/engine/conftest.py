@@ -151,6 +151,8 @@ async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
 class Unheard:
     """A model that never answers."""
 
+    name = "unheard"
+
     def serving(self, model: str) -> tuple[Model, str]:
         """It serves every name."""
         return self, model

@@ -208,7 +208,7 @@ def test_the_clients_calls_share_one_step_that_stays_open() -> None:
         "CallDelta",
         "run requires_action",
     ]
-    words, stored = played(open_run, OutputsSubmitted({"call_1": "one", "call_2": "two"}), RunMoved("queued"))
+    words, stored = played(open_run, OutputsSubmitted({"call_1": "one", "call_2": "two"}))
     assert words == ["OutputsSubmitted", "step completed", "run queued"]
     step = one(stored, RunStep)
     assert [call.function.output for call in step.step_details.tool_calls] == ["one", "two"]
@@ -230,7 +230,7 @@ def test_a_run_taken_up_after_a_restart_knows_its_open_step() -> None:
     call = Call("call_1", "f", "{}")
     _, stored = played(open_run, RunMoved("in_progress"), TurnOpened(3), RunMoved("requires_action", calls=(call,)))
     taken_up = OpenRun(one(stored, Run), [open_run._step_as_it_stands()])
-    words, stored = played(taken_up, OutputsSubmitted({"call_1": "x"}), RunMoved("queued"), RunMoved("in_progress"))
+    words, stored = played(taken_up, OutputsSubmitted({"call_1": "x"}), RunMoved("in_progress"))
     assert words == ["OutputsSubmitted", "step completed", "run queued", "run in_progress"]
     assert one(stored, RunStep).turn == 3
 
@@ -274,6 +274,15 @@ def test_a_cancelled_cell_keeps_what_it_printed() -> None:
 def test_code_that_was_never_run_is_no_cell() -> None:
     _, stored = played(OpenRun(a_run()), RunMoved("in_progress"), CodeDelta("call_1", "impor"), RunMoved("expired"))
     assert not [thing for thing in stored.values() if isinstance(thing, Cell)]
+
+
+def test_a_move_that_is_refused_changes_nothing() -> None:
+    open_run = OpenRun(a_run())
+    played(open_run, RunMoved("in_progress"), TextDelta("hello"), RunMoved("cancelling"))
+    with pytest.raises(IllegalMove):
+        played(open_run, RunMoved("requires_action", calls=(Call("call_1", "f", "{}"),)))
+    _, stored = played(open_run, RunMoved("cancelled"))
+    assert one(stored, Message).content[0].text.value == "hello"
 
 
 def test_a_run_ends_once() -> None:

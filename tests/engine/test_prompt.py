@@ -229,6 +229,16 @@ def test_long_output_is_told_by_its_head_and_tail() -> None:
     assert "b" not in told
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [('{"city": "Par', '{"arguments": "{\\"city\\": \\"Par"}'), ("", "{}"), ("[1]", '{"arguments": "[1]"}')],
+)
+async def test_a_functions_broken_arguments_do_not_spoil_the_thread(arguments: str, told: str) -> None:
+    prompt = await prompt_of(a_run())
+    prompt.add(Reply("", (Call("call_1", "f", arguments),)))
+    assert prompt.messages[-1]["tool_calls"][0]["function"]["arguments"] == told
+
+
 @pytest.mark.parametrize("arguments", ["import os", '{"code": "import os'])
 async def test_broken_arguments_are_made_valid_json_in_the_history(arguments: str) -> None:
     prompt = await prompt_of(a_run())

@@ -7,8 +7,8 @@ import time
 import anyio
 import pytest
 
-from kernelci.engine.events import CodeDone, RunMoved, StepMoved
-from kernelci.engine.ports import CellResult, ModelRequest, OnStream, Page
+from kernelci.engine.events import CodeDone, RunMoved, StepMoved, TextDelta
+from kernelci.engine.ports import CellResult, Emit, Model, ModelRequest, OnStream, Page, Reply
 from kernelci.errors import IllegalMove, InvalidRequest, KernelUnavailable
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import CallFunction, Turn
@@ -231,6 +231,93 @@ async def test_after_a_stop_no_run_stays_active_for_ever(engine: Engine) -> None
     await engine.supervisor.submit(queued.thread_id, queued.id, {call.id: "x"})
     await engine.end_of(queued)
     assert (await engine.store.get(Run, queued.id)).status == "completed"
+
+
+class Halfway:
+    """A model that says half a sentence, and no more."""
+
+    name = "halfway"
+
+    def serving(self, model: str) -> tuple[Model, str]:
+        return self, model
+
+    async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
+        await emit(TextDelta("I was ab"))
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+async def test_a_message_that_a_stop_cut_short_is_closed(engine: Engine) -> None:
+    await engine.start(Halfway())
+    run = await engine.ask()
+    await engine.supervisor.start(run)
+    async for recorded in engine.bus.follow(run.id):
+        if isinstance(recorded.event, TextDelta):
+            break
+    await engine.stop()
+    await engine.start(ScriptedModel([]))
+    (step,) = await engine.store.all(RunStep, within=run.id)
+    message = (await engine.store.all(Message, within=run.thread_id))[-1]
+    assert (step.status, message.status) == ("failed", "incomplete")
+    assert message.incomplete_details and message.incomplete_details.reason == "run_failed"
+
+
+async def test_code_that_a_stop_cut_short_is_in_the_notebook(engine: Engine) -> None:
+    async def cell(code: str, on_stream: OnStream) -> CellResult:
+        begun.set()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    begun = anyio.Event()
+    engine.session.cell = cell
+    await engine.start(ScriptedModel([Turn(code="x = 1")]))
+    run = await engine.ask()
+    await engine.supervisor.start(run)
+    await begun.wait()
+    await engine.stop()
+    await engine.start(ScriptedModel([]))
+    (kept,) = await engine.store.all(Cell, within=run.id)
+    assert (kept.code, kept.status) == ("x = 1", "interrupted")
+
+
+async def test_outputs_are_taken_once(engine: Engine) -> None:
+    await engine.start(ScriptedModel([Turn(functions=(CallFunction("f"),)), Turn(text="ok")]))
+    run = await engine.finished(await engine.ask())
+    assert run.required_action
+    outputs = {run.required_action.submit_tool_outputs.tool_calls[0].id: "x"}
+    refused: list[str] = []
+
+    async def submit() -> None:
+        try:
+            await engine.supervisor.submit(run.thread_id, run.id, outputs)
+        except IllegalMove as error:
+            refused.append(error.message)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(submit)
+        tasks.start_soon(submit)
+    assert len(refused) == 1
+    assert "do not accept tool outputs" in refused[0]
+
+
+async def test_what_a_store_refused_once_goes_with_the_next(engine: Engine) -> None:
+    await engine.start(ScriptedModel([Turn(text="hello")]))
+    run = await engine.ask()
+    put, seen = engine.store.put, False
+
+    async def hiccup(*objects: Stored) -> None:
+        nonlocal seen
+        if not seen and any(isinstance(each, Message) and each.status == "completed" for each in objects):
+            seen = True
+            raise OSError(28, "No space left on device")
+        await put(*objects)
+
+    engine.store.put = hiccup
+    ended = await engine.finished(run)
+    message = (await engine.store.all(Message, within=run.thread_id))[-1]
+    (step,) = await engine.store.all(RunStep, within=run.id)
+    assert (ended.status, message.status, step.status) == ("failed", "completed", "completed")
+    assert message.content[0].text.value == "hello"
 
 
 async def test_abandoning_a_thread_ends_its_run(engine: Engine) -> None:

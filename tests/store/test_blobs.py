@@ -118,9 +118,28 @@ async def test_what_a_crash_left_is_cleared_away(tmp_path: Path) -> None:
 
 async def test_dropped_bytes_are_gone(blobs: FolderBlobs) -> None:
     blob = await blobs.write(b"secret")
+    os.utime(blobs.path(blob.sha256), (0, 0))
     await blobs.drop(blob.sha256)
     await blobs.drop(blob.sha256)
     assert not blobs.path(blob.sha256).exists()
+
+
+async def test_bytes_that_have_just_come_again_are_not_dropped(blobs: FolderBlobs) -> None:
+    blob = await blobs.write(b"the same")
+    os.utime(blobs.path(blob.sha256), (0, 0))
+    await blobs.write(b"the same")  # an upload that is about to be named
+    await blobs.drop(blob.sha256)
+    assert blobs.path(blob.sha256).read_bytes() == b"the same"
+
+
+async def test_a_sweep_leaves_what_is_held(blobs: FolderBlobs) -> None:
+    held, lost, young = await blobs.write(b"held"), await blobs.write(b"lost"), await blobs.write(b"young")
+    for old in (held, lost):
+        os.utime(blobs.path(old.sha256), (0, 0))
+    await blobs.sweep({held.sha256})
+    assert blobs.path(held.sha256).exists()
+    assert blobs.path(young.sha256).exists()
+    assert not blobs.path(lost.sha256).exists()
 
 
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "0" * 63, "0" * 64 + "\n"])
