@@ -136,7 +136,11 @@ def _filename(plain: bytes | None, disposition: bytes) -> str | None:
     extended = _EXTENDED_NAME.search(disposition)
     if extended:
         return unquote(extended[1].decode("latin-1"), errors="replace")
-    return plain.decode(errors="replace") if plain is not None else None
+    if plain is None:
+        return None
+    # Browsers and SDKs write these three so, where they would end the name: `דו"ח` is the Hebrew for report.
+    name = plain.decode(errors="replace")
+    return name.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
 
 
 def _broken(why: object) -> InvalidRequest:

@@ -26,4 +26,8 @@ def demo(settings: Settings) -> None:
     }
     for path, what in made.items():
         tell(console, f"  {path!s:36} {what}")
-    tell(console, '\nYour turn: kernelci ask "What is in this file?" -f your.csv', "bold")
+    tell(
+        console,
+        '\nYour turn (in a clone: .uv/bin/uv run kernelci …): kernelci ask "What is in this file?" -f your.csv',
+        "bold",
+    )

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from kernelci.cli.environment import prepare_kernels
 from kernelci.cli.screen import tell
+from kernelci.errors import StartupError
 from kernelci.server import running
 from kernelci.settings import Settings
 from kernelci.store import folder
@@ -23,7 +24,12 @@ def server_for(settings: Settings, console: Console) -> Generator[str]:
         StartupError: there is none, and none can be started.
     """
     if address := folder.running(settings.data_dir):
-        tell(console, f"Asking the kernelci server at {address}.", "bright_black")
+        tell(console, f"Asking the kernelci server at {address}, which has its own model.", "bright_black")
+        if settings.model or settings.model_url:
+            raise StartupError(
+                f"The server at {address} uses this data folder, and its own model answers. Leave out --model and "
+                "--model-url, or stop the server, or choose another --data-dir."
+            )
         yield address
         return
     prepare_kernels(settings, console)

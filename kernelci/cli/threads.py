@@ -64,7 +64,10 @@ def export(
     elif output is None:
         typer.echo(written(Path(f"{thread}.ipynb"), notebook))
     else:
-        output.write_bytes(notebook)
+        try:
+            output.write_bytes(notebook)
+        except OSError as error:
+            raise StartupError(f"The notebook cannot be written to {output}: {error.strerror}.") from error
         typer.echo(output)
 
 

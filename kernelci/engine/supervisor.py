@@ -210,10 +210,14 @@ class Supervisor:
             driven.recorder.give_up()
         except Exception:
             logger.exception("a run's end was not stored", extra={"action": "run_lost", "run_id": driven.run.id})
+            self._forget(driven)  # who deletes its thread, perhaps to make room, must not wait for it
             await self._end_late(driven)
         finally:
-            del self._driven[driven.run.id]
-            driven.ended.set()
+            self._forget(driven)
+
+    def _forget(self, driven: _Driven) -> None:
+        self._driven.pop(driven.run.id, None)
+        driven.ended.set()
 
     async def _attempt(self, driven: _Driven) -> None:
         """Drive the run; what goes wrong becomes its end."""
@@ -244,8 +248,8 @@ class Supervisor:
                 if run.status in ACTIVE:
                     await self._lay_to_rest(run, _NOT_STORED)
                 return None
-            except Exception:  # whatever keeps the store from working, it may pass
-                logger.warning("the store does not work", extra={"action": "store_down"}, exc_info=True)
+            except Exception as error:  # whatever keeps the store from working, it may pass
+                logger.warning("the store does not work: %s", error, extra={"action": "store_down"})
             await anyio.sleep(wait)
         return None
 

@@ -59,8 +59,8 @@ async def delete(service: Service, id: str) -> None:
     """
     await service.store.get(Thread, id)
     await service.supervisor.abandon(id)
+    await service.sessions.close(id)  # first, since on a full disk it makes the room that the store needs
     await service.store.drop(Thread, id)
-    await service.sessions.close(id)
     await service.transcripts.drop(id)
 
 

@@ -9,6 +9,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from kernelci.engine.ports import Model
+from kernelci.errors import StartupError
 from kernelci.models.chat import ChatModel
 from kernelci.models.discovery import USUAL, LocalServer, find_local
 from kernelci.models.endpoint import Endpoint
@@ -85,5 +86,9 @@ async def _endpoint(settings: Settings, servers: Sequence[LocalServer]) -> Endpo
         key = settings.model_key or settings.cloud_key
         if local or key:
             return local or Endpoint(CLOUD, settings.model, key)
+        raise StartupError(
+            f"No server on this machine has the model {settings.model!r}, and there is no key to ask the cloud: set "
+            "OPENAI_API_KEY or --model-key, or name the endpoint by --model-url."
+        )
     local = await find_local(servers=servers, own_port=settings.port)
     return replace(local, model=settings.model or local.model) if local else None

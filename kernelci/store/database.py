@@ -14,6 +14,9 @@ from typing import Self, TypeVar
 import anyio
 from anyio import to_thread
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
+
+from kernelci.errors import StartupError
 
 READERS = 4
 WRITERS = 8
@@ -39,8 +42,17 @@ class Database:
 
     @classmethod
     async def open(cls, url: str | URL) -> Self:
-        """Connect, and bring the tables up to date."""
-        return cls(*await to_thread.run_sync(_connect, make_url(url)))
+        """Connect, and bring the tables up to date.
+
+        Raises:
+            StartupError: the database does not work.
+        """
+        try:
+            return cls(*await to_thread.run_sync(_connect, make_url(url)))
+        except OperationalError as error:
+            raise StartupError(
+                f"The database cannot be opened: {error.orig}. Is the disk full, or the file damaged?"
+            ) from error
 
     async def close(self) -> None:
         """Give the connections back, after the writes that have begun."""
