@@ -86,9 +86,12 @@ async def _endpoint(settings: Settings, servers: Sequence[LocalServer]) -> Endpo
         key = settings.model_key or settings.cloud_key
         if local or key:
             return local or Endpoint(CLOUD, settings.model, key)
-        raise StartupError(
-            f"No server on this machine has the model {settings.model!r}, and there is no key to ask the cloud: set "
-            "OPENAI_API_KEY or --model-key, or name the endpoint by --model-url."
-        )
     local = await find_local(servers=servers, own_port=settings.port)
-    return replace(local, model=settings.model or local.model) if local else None
+    if local:
+        return replace(local, model=settings.model or local.model)
+    if settings.model:
+        raise StartupError(
+            f"No model server is on this machine, and there is no key to ask the cloud for {settings.model!r}. "
+            "Set OPENAI_API_KEY or --model-key, or name an endpoint by --model-url."
+        )
+    return None

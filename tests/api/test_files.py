@@ -236,3 +236,9 @@ async def test_any_bytes_are_multipart_or_an_invalid_request(body: bytes) -> Non
 async def arriving(pieces: Iterable[Any]) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
+
+
+async def test_a_quote_in_a_name_is_a_quote(api: httpx2.AsyncClient) -> None:
+    named = b'Content-Disposition: form-data; name="file"; filename="\xd7\x93\xd7\x95%22\xd7\x97.csv"\r\n\r\na,b'
+    response = await upload(api, PURPOSE, named)
+    assert response.json()["filename"] == 'דו"ח.csv'

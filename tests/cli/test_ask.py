@@ -59,7 +59,7 @@ def test_without_a_model_the_code_of_the_question_runs_on_the_running_server(
     with running(settings, Catalog(None)) as address:
         done = kernelci.run("ask", "Please:\n```python\nprint('a\\x1b[31mb\\x1b]0;title\\x07c')\n1/0\n```")
     assert done.returncode == 0, done.stderr
-    assert f"Asking the kernelci server at {address}." in done.stderr
+    assert f"Asking the kernelci server at {address}, which has its own model." in done.stderr
     cell, said = done.stdout.split("\n\nNo model is configured")
     assert cell.splitlines()[-6:] == [
         "┃ 1/0",

@@ -130,3 +130,8 @@ async def test_the_client_is_closed_on_exit():
 
 async def _ignore(event: Event) -> None:
     del event
+
+
+async def test_a_model_that_nobody_can_be_asked_for_stops_the_start():
+    with pytest.raises(StartupError, match="no key to ask the cloud for 'gpt-5'"):
+        await choose(Settings(model="gpt-5"), servers=())
