@@ -25,6 +25,9 @@ from kernelci.sandbox.zygote import Limits, Zygote
 
 logger = logging.getLogger(__name__)
 
+_QUIET = 0.1
+"""Seconds that a new kernel has the machine for itself, before the next spare one is made."""
+
 
 class Engine:
     """Kernels for the sessions whose folders lie below `sessions`. A zygote that dies is replaced."""
@@ -117,6 +120,7 @@ class Engine:
 
     async def _add_spare(self, zygote: Zygote) -> None:
         try:
+            await anyio.sleep(_QUIET)
             self._spare.append(await zygote.fork(uuid.uuid4().hex))
         except KernelUnavailable:
             logger.warning("no spare kernel", extra={"action": "spare_missing"}, exc_info=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 from contextlib import suppress
@@ -24,6 +25,11 @@ class Kernel:
     pidfd: int
     ended: anyio.Event = field(default_factory=anyio.Event)
     code: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the process has ended, also where the news of that has not come yet."""
+        return self.ended.is_set() or bool(select.select([self.pidfd], [], [], 0)[0])
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in its running cell, if there is one."""

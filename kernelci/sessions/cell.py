@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from kernelci.protocol.parts import JsonObject
-from kernelci.sessions.outputs import Outputs
+from kernelci.sessions.outputs import Outputs, counted
 
 StreamName = Literal["stdout", "stderr"]
 
@@ -54,8 +54,7 @@ class RunningCell:
         """Take its end."""
         self.over = True
         self.status = "ok" if content.get("status") == "ok" else "error"
-        count = content.get("execution_count")
-        self.execution_count = count if isinstance(count, int) else None
+        self.execution_count = counted(content.get("execution_count"))
 
     def printed(self) -> list[tuple[StreamName, str]]:
         """The text that was printed since the last call, in order, neighbours of one stream joined."""

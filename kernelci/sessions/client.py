@@ -18,7 +18,6 @@ import anyio
 import anyio.to_thread
 
 from kernelci.engine.ports import CellResult, OnStream
-from kernelci.errors import KernelUnavailable
 from kernelci.protocol import ids
 from kernelci.protocol.objects import CellStatus
 from kernelci.protocol.parts import JsonObject
@@ -31,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 LOST = "Variables and imports are lost; the files in /mnt/data are kept."
 
+_REASON = 500
 _OFF_LOOP = 256 * 1024
 _READ = 64 * 1024
 _LINE = 512  # what a message costs us, however short it is
@@ -70,6 +70,12 @@ class KernelClient:
     def gone(self) -> bool:
         """Whether no cell can be executed any more: the kernel has ended, or cannot be talked to."""
         return self._deaf or self._kernel.ended.is_set()
+
+    async def has_ended(self) -> bool:
+        """Whether it is gone; where it has just ended, waits until that is known in full."""
+        if self._kernel.is_over:
+            await self._until(lambda: self._deaf)
+        return self.gone
 
     async def serve(self) -> None:
         """Read what the kernel says until it has ended; also its last words, which outlive it on the wire."""
@@ -232,13 +238,15 @@ class KernelClient:
         size = len(line) + _LINE
         cell, kind, content = self._cell, parsed.get("type"), _mapping(parsed.get("content"))
         if kind == "broken":
-            self._broken = str(content.get("text", "")).strip().rpartition("\n")[2]
+            self._broken = str(content.get("text", "")).strip().rpartition("\n")[2][:_REASON]
         elif cell is None or parsed.get("cell") != cell.id or not isinstance(kind, str):
             self._unasked += size
         elif kind == "done":
             cell.reply(content)
-        else:
+        elif len(line) < _OFF_LOOP or kind == "stream":
             cell.publish(kind, content, size)
+        else:
+            await anyio.to_thread.run_sync(cell.publish, kind, content, size)
         self._wake()
 
     async def _until(self, condition: Callable[[], bool]) -> None:
@@ -248,11 +256,6 @@ class KernelClient:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
-
-
-def unavailable(client: KernelClient) -> KernelUnavailable:
-    """That a kernel ended before it ran anything."""
-    return KernelUnavailable(f"The kernel ended as soon as it had started ({client.cause_of_end()}).")
 
 
 def _parsed(line: bytes) -> JsonObject:

@@ -17,6 +17,7 @@ from kernelci.sessions.terminal import plain, whole
 
 _MIME = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9.+-]+")
 _DEEPEST = 100
+_MOST_CELLS = 2**31
 
 
 class Outputs:
@@ -69,8 +70,7 @@ class Outputs:
     def _show(self, kind: str, content: JsonObject) -> None:
         output: JsonObject = {"output_type": kind, **_bundle(content)}
         if kind == "execute_result":
-            count = content.get("execution_count")
-            output["execution_count"] = count if isinstance(count, int) else None
+            output["execution_count"] = counted(content.get("execution_count"))
         self._add(output)
         name = _display_id(content)
         if name is not None:
@@ -92,6 +92,11 @@ class Outputs:
             self._outputs.clear()
             self._displays.clear()
             self._clear_next = False
+
+
+def counted(value: object) -> int | None:
+    """An execution count, if it can be one: a notebook with any other is not valid."""
+    return value if type(value) is int and 0 <= value < _MOST_CELLS else None
 
 
 def _display_id(content: JsonObject) -> str | None:

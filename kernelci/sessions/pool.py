@@ -121,7 +121,8 @@ class SessionPool:
             result = await client.execute(code, on_stream)
         finally:
             if client.gone:
-                await self._end(session)
+                with anyio.CancelScope(shield=True):
+                    await self._end(session)
                 session.lost = "the last one did not stop when its run was cancelled"
         session.lost = None
         return replace(result, outputs=(_said(news), *result.outputs)) if news else result
@@ -134,7 +135,7 @@ class SessionPool:
 
     async def _kernel(self, session: _Session) -> KernelClient:
         """The session's kernel, started if need be; raises KernelUnavailable."""
-        if session.kernel and session.kernel.gone:
+        if session.kernel and await session.kernel.has_ended():
             client = session.kernel
             await self._end(session)
             session.lost = f"the last one has ended ({client.cause_of_end()})"
@@ -151,17 +152,26 @@ class SessionPool:
             self._release()
             raise
         client = KernelClient(kernel, self._workspace.data(session_id), self._limits)
-        self._tasks.start_soon(client.serve)
+        self._tasks.start_soon(self._serve, client)
         logger.info("kernel started", extra={"action": "kernel_started", "session": session_id})
         return client
+
+    async def _serve(self, client: KernelClient) -> None:
+        """What goes wrong with one kernel is its own end, and nobody else's."""
+        try:
+            await client.serve()
+        except Exception:
+            logger.exception("lost touch with a kernel", extra={"action": "kernel_lost"})
 
     async def _end(self, session: _Session) -> None:
         """End the session's kernel, if it has one."""
         kernel, session.kernel = session.kernel, None
         if kernel is None:
             return
-        await kernel.kill()
-        self._release()
+        try:
+            await kernel.kill()
+        finally:
+            self._release()
         logger.info("kernel ended", extra={"action": "kernel_ended", "session": session.id})
 
     async def _halt(self, session: _Session) -> None:

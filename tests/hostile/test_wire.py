@@ -107,6 +107,9 @@ async def test_a_flood_of_words_is_stopped(place: Place, words: str):
 
 
 MISSHAPEN = [
+    "say('execute_result', {'data': {'text/plain': 'x'}, 'execution_count': -1})",
+    "say('done', {'status': ['ok'], 'execution_count': -(1 << 80)}); time.sleep(0.05)",
+    "say('done', {'status': None, 'execution_count': 1 << 4000}); time.sleep(0.05)",
     "say('stream', {'name': 1, 'text': 'x'})",
     "say('stream', {'name': 'stdout', 'text': ['x']})",
     "say('stream', {'name': 'stdout', 'text': '\\ud800\\x00'})",

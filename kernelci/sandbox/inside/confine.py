@@ -94,8 +94,8 @@ def shut_in(session: str, limits: Limits, program: bytes) -> None:
     linux.mount(f"{tree.SESSIONS}/{session}/data", "/mnt/data", None, linux.MS_BIND)
     linux.mount(None, "/mnt/data", None, linux.MS_REMOUNT | linux.MS_BIND | _PRIVATE)
     linux.mount("none", tree.SESSIONS, "tmpfs", _PRIVATE | linux.MS_RDONLY, "mode=000,size=4k")
-    linux.mount("tmp", "/tmp", "tmpfs", _PRIVATE, size)  # noqa: S108 - the session's own
-    linux.mount("shm", "/dev/shm", "tmpfs", _PRIVATE, size)  # noqa: S108
+    linux.mount("tmp", "/tmp", "tmpfs", _PRIVATE, size)
+    linux.mount("shm", "/dev/shm", "tmpfs", _PRIVATE, size)
     linux.mount("proc", "/proc", "proc", _PRIVATE | linux.MS_NOEXEC)
     _mask()
     os.chdir("/mnt/data")

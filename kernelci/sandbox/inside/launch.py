@@ -71,7 +71,7 @@ def kernel(connection: dict[str, Any], listening: dict[int, int]) -> Any:
     sys.argv[:] = [""]
     sys.modules["debugpy"] = None  # pyright: ignore[reportArgumentType]  # unused, and a part of every start
     sys.path[0] = tree.CODE
-    import kernelapp  # noqa: PLC0415
+    import kernelapp
 
     del sys.path[0]
     return kernelapp.kernel_app(connection, listening)

@@ -34,7 +34,7 @@ from traitlets import Any as AnyTrait
 from traitlets.config import Config
 from wire import Wire
 
-_HERE = f"{os.path.dirname(__file__)}/"  # noqa: PTH120
+_HERE = f"{os.path.dirname(__file__)}/"
 _WARM = """
 import pandas as pd, matplotlib.pyplot as plt
 plt.plot([1, 2, 3]); plt.title("x"); plt.show()

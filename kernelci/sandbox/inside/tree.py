@@ -40,7 +40,7 @@ def build(shown: list[str], writable: dict[str, str]) -> None:
     Raises:
         OSError: a mount is not allowed.
     """
-    root = "/tmp"  # noqa: S108 - any folder that is there: ours covers it in this namespace alone
+    root = "/tmp"
     places = {path: path for path in shown} | {CODE: str(Path(__file__).parent)} | writable
     kept = {place: os.open(path, os.O_PATH | os.O_DIRECTORY) for place, path in places.items()}
     linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
@@ -55,11 +55,11 @@ def build(shown: list[str], writable: dict[str, str]) -> None:
         _bind(f"/proc/self/fd/{descriptor}", root + place, read_only=place not in writable)
         os.close(descriptor)
     _devices(f"{root}/dev")
-    for place in ("/proc", "/tmp", "/mnt/data", SESSIONS, "/old"):  # noqa: S108
+    for place in ("/proc", "/tmp", "/mnt/data", SESSIONS, "/old"):
         Path(root + place).mkdir(parents=True, exist_ok=True)
     # The kernels' own /proc is only granted to those who see a whole one already.
     linux.mount("proc", f"{root}/proc", "proc", _PRIVATE | linux.MS_NOEXEC)
-    linux.mount("tmp", f"{root}/tmp", "tmpfs", _PRIVATE, "mode=1777,size=64m")  # noqa: S108
+    linux.mount("tmp", f"{root}/tmp", "tmpfs", _PRIVATE, "mode=1777,size=64m")
     os.chdir(root)
     linux.pivot_root(".", "old")
     linux.unmount("/old")

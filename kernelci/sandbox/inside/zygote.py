@@ -56,7 +56,7 @@ def main() -> None:
 def _warmed() -> Shell:
     """The shell with all that it imports; from here on what is not written to is shared with every kernel."""
     sys.path[0] = tree.CODE
-    import shell  # noqa: PLC0415 - only what stands in the tree is imported
+    import shell
 
     warm = shell.Shell()
     gc.collect()
