@@ -77,12 +77,12 @@ class Engine:
 
     async def _acquire(self, session: str) -> Kernel:
         zygote = await self._warm()
-        kernel = self._ready() or await zygote.fork(uuid.uuid4().hex)
+        kernel = self._ready() or await zygote.fork(uuid.uuid4().hex, spare=False)
         try:
-            kernel.wire.send(f"{session}\n".encode())  # far less than the socket's buffer holds
-        except OSError as error:
+            zygote.open(kernel, session)
+        except KernelUnavailable:
             kernel.close()
-            raise KernelUnavailable("The kernel ended before it began.") from error
+            raise
         self._refill(zygote)
         return kernel
 
@@ -121,7 +121,7 @@ class Engine:
     async def _add_spare(self, zygote: Zygote) -> None:
         try:
             await anyio.sleep(_QUIET)
-            self._spare.append(await zygote.fork(uuid.uuid4().hex))
+            self._spare.append(await zygote.fork(uuid.uuid4().hex, spare=True))
         except KernelUnavailable:
             logger.warning("no spare kernel", extra={"action": "spare_missing"}, exc_info=True)
         finally:

@@ -87,8 +87,8 @@ class Zygote:
             last_words.close()
             logger.info("a zygote has ended", extra={"action": "zygote_ended", "exit_code": code})
 
-    async def fork(self, id: str) -> Kernel:
-        """A new kernel that waits for the name of its session.
+    async def fork(self, id: str, *, spare: bool) -> Kernel:
+        """A new kernel that waits to be opened; a spare one prepares for that as well as it can.
 
         Raises:
             KernelUnavailable: the zygote has ended.
@@ -96,9 +96,8 @@ class Zygote:
         if self._control is None or self.ended:
             raise KernelUnavailable(ENDED)
         forked = self._awaited[id] = anyio.Event()
-        ask = {"id": id, "limits": asdict(self._limits)}
         try:
-            self._control.send(json.dumps(ask).encode())
+            self._ask({"fork": id, "spare": spare, "limits": asdict(self._limits)})
             await forked.wait()
         except OSError as error:
             raise KernelUnavailable(ENDED) from error
@@ -112,6 +111,21 @@ class Zygote:
         if kernel is None:
             raise KernelUnavailable(ENDED)
         return kernel
+
+    def open(self, kernel: Kernel, session: str) -> None:
+        """Give a kernel its session; its first cell can be sent at once.
+
+        Raises:
+            KernelUnavailable: the zygote has ended.
+        """
+        try:
+            self._ask({"open": kernel.id, "session": session})
+        except OSError as error:
+            raise KernelUnavailable(ENDED) from error
+
+    def _ask(self, packet: dict[str, object]) -> None:
+        assert self._control is not None
+        self._control.send(json.dumps(packet).encode())  # far less than the socket's buffer holds
 
     def _start(self, theirs: socket.socket, last_words: IO[bytes]) -> subprocess.Popen[bytes]:
         environment = self._environment

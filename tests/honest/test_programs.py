@@ -151,6 +151,21 @@ told = []
 signal.signal(signal.SIGALRM, lambda *_: told.append(1)); signal.setitimer(signal.ITIMER_REAL, 0.01); time.sleep(0.1)
 assert told == [1]
 """,
+    "rubbish": """
+import weakref
+class Knot: pass
+def tie():
+    knot = Knot(); knot.self = knot
+    return weakref.ref(knot)
+knots = [tie() for _ in range(100_000)]
+assert sum(knot() is not None for knot in knots) < 50_000
+""",
+    "modules with everyday names": """
+import sys
+for name in ("cells", "confine", "linux", "shell", "tree", "wire"):
+    open(name + ".py", "w").write("mine = True")
+    assert __import__(name).mine
+""",
     "magic": "%timeit -n1 -r1 1\n!ls > /dev/null\n%cd -q /tmp\n%cd -q /mnt/data\nx = !echo hi\nassert x == ['hi']",
 }  # fmt: skip
 

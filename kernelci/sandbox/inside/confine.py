@@ -19,6 +19,9 @@ USER = 1000
 NAME = "kernelci"
 """What the machine is called, inside."""
 
+DATA = "/mnt/data"
+"""Where the session's folder is, inside."""
+
 _PRIVATE = linux.MS_NOSUID | linux.MS_NODEV
 _HIDDEN = (
     *("acpi", "bus", "driver", "fs", "irq", "tty"),
@@ -74,31 +77,56 @@ def first_to_go(score: int) -> None:
 
 
 def apart() -> None:
-    """Leave the zygote's mounts, network, names and queues; nothing of a session is needed for that."""
+    """Leave the mounts, network, names and queues of whoever forked this process."""
     linux.die_with_parent()
     os.setsid()
     linux.unshare(linux.NEWNS | linux.NEWIPC | linux.NEWUTS | linux.NEWNET | linux.NEWCGROUP)
     socket.sethostname(NAME)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _UP_AND_RUNNING))
+    linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
 
 
-def shut_in(session: str, limits: Limits, program: bytes) -> None:
-    """See the session's folder and nobody else's, and lose every right to change that.
+def give(session: str) -> None:
+    """Put the session's folder in its place."""
+    linux.attach(linux.detached(f"{tree.SESSIONS}/{session}/data"), DATA)
+
+
+def give_to(mounts: int, session: str, ours: int) -> None:
+    """The same from outside, for a process that has shut itself in: `mounts` are its mounts, `ours` the caller's.
+
+    Raises:
+        OSError: there is no such folder.
+    """
+    folder = linux.detached(f"{tree.SESSIONS}/{session}/data")
+    try:
+        linux.setns(mounts, linux.NEWNS)
+        linux.attach(folder, DATA)
+    finally:
+        os.close(folder)
+        _return(ours)
+
+
+def _return(ours: int) -> None:
+    try:
+        linux.setns(ours, linux.NEWNS)
+    except OSError as error:
+        raise SystemExit("lost between the mounts of others") from error
+
+
+def shut_in(limits: Limits, program: bytes) -> None:
+    """See nobody's folder but the one in DATA, if it is there already, and lose every right to change that.
 
     Raises:
         OSError: a step was refused. The caller must end: it is half in and half out.
     """
     size = f"size={limits.temporary},mode=1777"
-    linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
-    linux.mount(f"{tree.SESSIONS}/{session}/data", "/mnt/data", None, linux.MS_BIND)
-    linux.mount(None, "/mnt/data", None, linux.MS_REMOUNT | linux.MS_BIND | _PRIVATE)
     linux.mount("none", tree.SESSIONS, "tmpfs", _PRIVATE | linux.MS_RDONLY, "mode=000,size=4k")
     linux.mount("tmp", "/tmp", "tmpfs", _PRIVATE, size)
     linux.mount("shm", "/dev/shm", "tmpfs", _PRIVATE, size)
     linux.mount("proc", "/proc", "proc", _PRIVATE | linux.MS_NOEXEC)
     _mask()
-    os.chdir("/mnt/data")
+    os.chdir(DATA)
     first_to_go(1000)
     linux.unshare(linux.NEWUSER)
     become(USER, 0, 0)

@@ -49,8 +49,9 @@ def main() -> None:
             control.close()
             stay(first)
         confine.apart()
+        confine.give(_SESSION)
         close_all_but({control.fileno(), *listening.values()})
-        confine.shut_in(_SESSION, confine.Limits(**told["limits"]), seccomp.program())
+        confine.shut_in(confine.Limits(**told["limits"]), seccomp.program())
     except OSError as error:
         tell(control, {"refused": str(error)})
         os._exit(1)

@@ -19,7 +19,8 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 4096, 8192, 16384, 1 << 18
 MNT_DETACH = 2
 _ATTR_RDONLY, _ATTR_NOSUID, _ATTR_NODEV = 1, 2, 4
-_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
+_AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
+_OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH = 1, 4
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 22, 38, 47
@@ -27,9 +28,10 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 SECCOMP_MODE_FILTER = 2
 
 _CALLS = {
-    "x86_64": {"pivot_root": 155, "capset": 126, "mount_setattr": 442},
-    "aarch64": {"pivot_root": 41, "capset": 91, "mount_setattr": 442},
+    "x86_64": {"pivot_root": 155, "capset": 126},
+    "aarch64": {"pivot_root": 41, "capset": 91},
 }
+_EVERYWHERE = {"open_tree": 428, "move_mount": 429, "mount_setattr": 442}
 
 
 def _checked(result: int, what: str) -> None:
@@ -38,9 +40,11 @@ def _checked(result: int, what: str) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def _call(name: str, *arguments: object) -> None:
-    number = _CALLS[platform.machine()][name]
-    _checked(_libc.syscall(ctypes.c_long(number), *arguments), name)
+def _call(name: str, *arguments: object) -> int:
+    number = _EVERYWHERE.get(name) or _CALLS[platform.machine()][name]
+    result: int = _libc.syscall(ctypes.c_long(number), *arguments)
+    _checked(min(result, 0), name)
+    return result
 
 
 def unshare(flags: int) -> None:
@@ -78,14 +82,42 @@ class _MountAttributes(ctypes.Structure):
 
 def make_read_only(target: str) -> None:
     """Make a bound tree read-only, with every mount below it (Linux 5.12)."""
-    attributes = _MountAttributes(_ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV, 0, 0, 0)
+    _set_attributes(_AT_FDCWD, target, _AT_RECURSIVE, _ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV)
+
+
+def detached(source: str) -> int:
+    """A bind of a folder that is mounted nowhere yet, as a descriptor; no devices or setuid programs work in it."""
+    descriptor = _call(
+        "open_tree",
+        ctypes.c_int(_AT_FDCWD),
+        os.fsencode(source),
+        ctypes.c_uint(_OPEN_TREE_CLONE | os.O_CLOEXEC),
+    )
+    _set_attributes(descriptor, "", _AT_EMPTY_PATH, _ATTR_NOSUID | _ATTR_NODEV)
+    return descriptor
+
+
+def attach(detached: int, target: str) -> None:
+    """Mount what `detached` gave."""
     _call(
-        "mount_setattr",
+        "move_mount",
+        ctypes.c_int(detached),
+        b"",
         ctypes.c_int(_AT_FDCWD),
         os.fsencode(target),
-        ctypes.c_uint(_AT_RECURSIVE),
-        ctypes.byref(attributes),
-        ctypes.c_size_t(ctypes.sizeof(attributes)),
+        ctypes.c_uint(_MOVE_MOUNT_F_EMPTY_PATH),
+    )
+
+
+def _set_attributes(folder: int, path: str, flags: int, attributes: int) -> None:
+    block = _MountAttributes(attributes, 0, 0, 0)
+    _call(
+        "mount_setattr",
+        ctypes.c_int(folder),
+        os.fsencode(path),
+        ctypes.c_uint(flags),
+        ctypes.byref(block),
+        ctypes.c_size_t(ctypes.sizeof(block)),
     )
 
 

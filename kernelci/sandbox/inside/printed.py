@@ -38,7 +38,7 @@ class Printed:
     """Standard output and error of this process, sent over the wire."""
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+        self.wire = wire
         self._one_at_a_time = threading.RLock()
         self._waiting: list[tuple[Name, str]] = []
         self._size = 0
@@ -61,7 +61,7 @@ class Printed:
     def write(self, name: Name, text: str) -> None:
         """Take printed text."""
         with self._one_at_a_time:
-            if not cells.works_for(self._wire.cell):
+            if not cells.works_for(self.wire.cell):
                 return
             for reader in self._pipes:  # what a subprocess has printed before this
                 self._read(reader)
@@ -85,7 +85,7 @@ class Printed:
         cells.begin(cell)
         with self._one_at_a_time:
             self._waiting, self._size, self._left = [], 0, MOST
-            self._wire.cell = cell
+            self.wire.cell = cell
 
     def _take(self, name: Name, text: str) -> None:
         if self._left < 0:
@@ -104,7 +104,7 @@ class Printed:
             same = next((at for at, item in enumerate(waiting) if item[0] != name), len(waiting))
             text = "".join(text for _, text in waiting[:same])
             for start in range(0, len(text), _PIECE):
-                self._wire.send("stream", {"name": name, "text": text[start : start + _PIECE]})
+                self.wire.send("stream", {"name": name, "text": text[start : start + _PIECE]})
             waiting = waiting[same:]
 
     def _rouse(self) -> None:

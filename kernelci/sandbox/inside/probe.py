@@ -139,7 +139,8 @@ def together(told: dict[str, Any], limits: confine.Limits) -> None:
     error = None
     try:
         confine.apart()
-        confine.shut_in(_SESSION, limits, seccomp.program())
+        confine.give(_SESSION)
+        confine.shut_in(limits, seccomp.program())
         shut_in(told)
     except BaseException as failure:  # whatever it is, it is the answer
         error = told_of(failure)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import builtins
+import gc
 import getpass
+import json
 import os
 import random
 import shutil
 import socket
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 sys.modules["debugpy"] = None  # type: ignore[assignment]  # unused, and slow to import
@@ -40,6 +43,10 @@ import pandas as pd, matplotlib.pyplot as plt
 plt.plot([1, 2, 3]); plt.title("x"); plt.show()
 pd.DataFrame({"a": [1.5]}).describe()
 1/0
+"""
+_REHEARSED = """
+import pandas as pd, matplotlib.pyplot as plt
+print(pd.DataFrame({"a": [1]}).sum())
 """
 
 
@@ -117,14 +124,32 @@ class Shell:
         self._shell.run_cell(_WARM, store_history=False)
         self._shell.reset(new_session=True)
         self._interrupts = Interrupts()
+        self._printed: Printed | None = None
         plt.close("all")
+        _settle()
+
+    def begin(self) -> None:
+        """Become a kernel of one's own, in a process that has just been forked."""
+        gc.enable()
+        random.seed()
+        np.random.seed()
+        os.register_at_fork(after_in_child=self._forked)
+
+    def rehearse(self) -> None:
+        """Run a cell for nobody: the memory that cells write to is then this process's own already."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.sendall(json.dumps({"cell": "", "code": _REHEARSED}).encode() + b"\n")
+            ours.shutdown(socket.SHUT_WR)
+            self.serve(theirs)
+        self._shell.reset(new_session=True)
 
     def serve(self, connected: socket.socket) -> None:
         """Run the host's cells in their order until it is gone."""
-        _begin()
         process = os.getpid()
         wire = Wire(connected, self._interrupts)
-        printed = Printed(wire)
+        printed = self._printed = self._printed or Printed(wire)
+        printed.wire = wire
         streams = printed.stream("stdout"), printed.stream("stderr")
 
         def tell(type: str, content: dict[str, Any]) -> None:
@@ -133,7 +158,6 @@ class Shell:
                 wire.send(type, content)
 
         self._shell.tell = tell
-        os.register_at_fork(after_in_child=self._forked)
         for request in wire.requests():
             sys.stdout, sys.stderr = streams
             printed.begin(request["cell"])
@@ -158,19 +182,16 @@ class Shell:
         return "ok" if result.success else "error"
 
 
-def _begin() -> None:
-    """What a process must not share with those forked from the same one."""
-    random.seed()
-    np.random.seed()
+def _settle() -> None:
+    """Make this process, and all that will be forked from it, a place for sessions."""
     builtins.input = getpass.getpass = _nobody_to_ask
     os.environ.update(HOME="/tmp", MPLCONFIGDIR="/tmp/matplotlib", TMPDIR="/tmp", PWD="/mnt/data")
     pd.options.display.width = 120
     warnings.filterwarnings("ignore", "To exit: use", module="IPython")  # sys.exit() is only an error here
     cells.keep_threads_in_their_cells()
     sys.path[:] = ["", *(each for each in sys.path if f"{each}/" != _HERE)]
-    for name, module in list(sys.modules.items()):
-        if (getattr(module, "__file__", None) or "").startswith(_HERE):
-            del sys.modules[name]  # or a file of the session's by that name could not be imported
+    for path in Path(_HERE).glob("*.py"):
+        sys.modules.pop(path.stem, None)  # or a file of the session's by that name could not be imported
 
 
 def _print(type: str, content: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """The fork server: a Python that has imported everything once, and forks a confined kernel on demand.
 
 Runs as `python -I zygote.py CONTROL`, where CONTROL is a SEQPACKET socket to the host, whose first packet says what
-to build. Each later packet asks for a kernel, and is answered with the kernel's pidfd and its end of the wire; the
-end of each kernel is told as well. It never runs a model's code: it holds the rights of its own namespaces.
+to build. Later packets ask for a kernel, which is answered with its pidfd and the host's end of its wire, or give
+a kernel its session; the end of each kernel is told as well. It never runs a model's code: it holds the rights of
+its own namespaces. A kernel has given them up before it has a session, whose folder the zygote then mounts in it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import select
 import signal
 import socket
 import sys
-import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -26,6 +27,7 @@ import linux
 import seccomp
 import tree
 from enter import enter
+from forked import ADMITTED, Birth, live
 
 if TYPE_CHECKING:
     from shell import Shell
@@ -33,12 +35,19 @@ if TYPE_CHECKING:
 _PACKET = 65536
 
 
-@dataclass(frozen=True)
-class Ask:
-    """A kernel that the host wants."""
+@dataclass(slots=True)
+class Waiting:
+    """A kernel without a session: its gate, its mounts once it has shut itself in, the session once it has one."""
 
-    id: str
-    limits: confine.Limits
+    gate: socket.socket
+    mounts: int | None = None
+    session: str | None = None
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.gate.close()
+        if self.mounts is not None:
+            os.close(self.mounts)
 
 
 def main() -> None:
@@ -66,14 +75,16 @@ def _warmed() -> Shell:
 
 
 class Zygote:
-    """Forks kernels and tells of their ends, until the host is gone."""
+    """Forks kernels, gives them their sessions' folders and tells of their ends, until the host is gone."""
 
     def __init__(self, control: socket.socket, shell: Shell) -> None:
         self._control = control
         self._shell = shell
         self._program = seccomp.program()
         self._processes = os.open("/proc/self/ns/pid", os.O_RDONLY)
+        self._mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY)
         self._kernels: dict[int, str] = {}
+        self._waiting: dict[str, Waiting] = {}
 
     def serve(self) -> NoReturn:
         """Answer packets and reap kernels; ends the process when the host has closed its end."""
@@ -81,7 +92,10 @@ class Zygote:
         signal.set_wakeup_fd(noticed, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _noticed)
         while True:
-            readable, _, _ = select.select([self._control, children], [], [])
+            gates = {each.gate: id for id, each in self._waiting.items() if each.mounts is None}
+            readable, _, _ = select.select([self._control, children, *gates], [], [])
+            for gate in gates.keys() & set(readable):
+                self._shut_in(gates[gate])
             if children in readable:
                 os.read(children, _PACKET)
                 self._reap()
@@ -89,41 +103,61 @@ class Zygote:
                 packet = self._control.recv(_PACKET)
                 if not packet:
                     os._exit(0)
-                asked: dict[str, Any] = json.loads(packet)
-                self._fork(Ask(asked["id"], confine.Limits(**asked["limits"])))
+                self._answer(json.loads(packet))
 
-    def _fork(self, ask: Ask) -> None:
+    def _answer(self, asked: dict[str, Any]) -> None:
+        if "fork" in asked:
+            self._fork(asked["fork"], confine.Limits(**asked["limits"]), spare=asked["spare"])
+        elif waiting := self._waiting.get(asked["open"]):
+            waiting.session = asked["session"]
+            self._open(asked["open"])
+
+    def _fork(self, id: str, limits: confine.Limits, *, spare: bool) -> None:
         host, wire = socket.socketpair()
+        gate, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         linux.unshare(linux.NEWPID)  # the child is the first process of its own namespace
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for ours in (self._control, host):
+            for ours in (self._control, host, gate):
                 ours.close()
-            self._live(ask, wire)
+            live(Birth(wire, theirs, limits, self._program, spare), self._shell)
         linux.setns(self._processes, linux.NEWPID)
-        self._kernels[pid] = ask.id
+        self._kernels[pid] = id
+        self._waiting[id] = Waiting(gate)
         wire.close()
+        theirs.close()
         pidfd = os.pidfd_open(pid)
-        socket.send_fds(self._control, [json.dumps({"forked": ask.id}).encode()], [pidfd, host.fileno()])
+        socket.send_fds(self._control, [json.dumps({"forked": id}).encode()], [pidfd, host.fileno()])
         os.close(pidfd)
         host.close()
 
-    def _live(self, ask: Ask, wire: socket.socket) -> NoReturn:
-        """The child: wait for its session, shut itself in, and run cells until the host is gone."""
+    def _shut_in(self, id: str) -> None:
+        """It has shut itself in and shows its mounts; nothing comes if it could not."""
+        waiting = self._waiting[id]
+        _, descriptors, _, _ = socket.recv_fds(waiting.gate, 1, 1)
+        if descriptors:
+            waiting.mounts = descriptors[0]
+            self._open(id)
+        else:
+            del self._waiting[id]
+            waiting.close()
+
+    def _open(self, id: str) -> None:
+        """Let a kernel go to its session, as soon as both are there."""
+        waiting = self._waiting[id]
+        if waiting.mounts is None or waiting.session is None:
+            return
+        del self._waiting[id]
         try:
-            confine.apart()
-            session = _line(wire)
-            if session:
-                _close_all_but(wire.fileno())
-                confine.shut_in(session, ask.limits, self._program)
-                self._shell.serve(wire)
-        except BaseException:  # told to the host, which knows what to do
-            broken = {"type": "broken", "content": {"text": traceback.format_exc()}}
-            wire.sendall(json.dumps(broken).encode() + b"\n")
-        finally:
-            os._exit(1)
+            confine.give_to(waiting.mounts, waiting.session, self._mounts)
+            said = ADMITTED
+        except OSError as error:
+            said = str(error).encode()
+        with suppress(OSError):  # it has ended
+            waiting.gate.send(said)
+        waiting.close()
 
     def _reap(self) -> None:
         while self._kernels:
@@ -132,29 +166,15 @@ class Zygote:
                 return
             code = os.waitstatus_to_exitcode(status)
             id = self._kernels.pop(pid, None)
-            if id is not None:
-                self._control.send(json.dumps({"ended": id, "code": code}).encode())
+            if id is None:
+                continue
+            if waiting := self._waiting.pop(id, None):
+                waiting.close()
+            self._control.send(json.dumps({"ended": id, "code": code}).encode())
 
 
 def _noticed(_number: int, _frame: object) -> None:
     """A child has ended: the wake-up descriptor has told so."""
-
-
-def _line(wire: socket.socket) -> str:
-    """The first line on the wire, and not a byte of the next; empty if the host has gone."""
-    line = b""
-    while not line.endswith(b"\n"):
-        byte = wire.recv(1)
-        if not byte:
-            return ""
-        line += byte
-    return line.decode().strip()
-
-
-def _close_all_but(kept: int) -> None:
-    """Close every descriptor above the standard ones but this."""
-    os.closerange(3, kept)
-    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
 
 
 if __name__ == "__main__":

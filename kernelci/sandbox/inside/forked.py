@@ -1,0 +1,94 @@
+"""The life of a kernel from the fork on: it shuts itself in, waits for its session, and serves it.
+
+What can be done for a session that nobody has named yet is done before the wait, so that little is left to do
+afterwards. What the zygote does for it is in zygote.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+import confine
+
+if TYPE_CHECKING:
+    from shell import Shell
+
+ADMITTED = b"."
+"""What the zygote says when the session's folder is in its place; anything else is what went wrong."""
+
+_PACKET = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """What a kernel is born with: its wire to the host, its gate to the zygote, its limits, its filter.
+
+    `spare` says whether it has the time to rehearse.
+    """
+
+    wire: socket.socket
+    gate: socket.socket
+    limits: confine.Limits
+    program: bytes
+    spare: bool
+
+
+def live(birth: Birth, shell: Shell) -> NoReturn:
+    """Never returns: the process ends when the host is gone, or when something is wrong, which the host is told."""
+    try:
+        confine.apart()
+        _close_all_but(birth.wire.fileno(), birth.gate.fileno())
+        confine.shut_in(birth.limits, birth.program)
+        _show_mounts(birth.gate)
+        shell.begin()
+        if birth.spare:
+            shell.rehearse()
+        if _admitted(birth):
+            os.chdir(confine.DATA)
+            shell.serve(birth.wire)
+    except BaseException:  # told to the host, which knows what to do
+        broken = {"type": "broken", "content": {"text": traceback.format_exc()}}
+        birth.wire.sendall(json.dumps(broken).encode() + b"\n")
+        with suppress(BlockingIOError):  # a cell left unread would reset the connection, and hide what was said
+            birth.wire.recv(_PACKET, socket.MSG_DONTWAIT)
+    finally:
+        os._exit(1)
+
+
+def _show_mounts(gate: socket.socket) -> None:
+    """Let the zygote in, which alone may still mount something here."""
+    mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    socket.send_fds(gate, [ADMITTED], [mounts])
+    os.close(mounts)
+
+
+def _admitted(birth: Birth) -> bool:
+    """Wait for the session; whether there is one. False when the host does not want this kernel any more.
+
+    Raises:
+        OSError: its folder could not be put in its place.
+    """
+    readable, _, _ = select.select([birth.gate, birth.wire], [], [])
+    if birth.gate not in readable and not birth.wire.recv(1, socket.MSG_PEEK):
+        return False
+    said = birth.gate.recv(_PACKET)
+    birth.gate.close()
+    if said != ADMITTED:
+        raise OSError(said.decode() or "the zygote has ended")
+    return True
+
+
+def _close_all_but(*kept: int) -> None:
+    """Close every descriptor above the standard ones but these."""
+    start = 3
+    for descriptor in sorted(kept):
+        os.closerange(start, descriptor)
+        start = descriptor + 1
+    os.closerange(start, os.sysconf("SC_OPEN_MAX"))
