@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TypedDict
 
@@ -14,7 +15,7 @@ import anyio
 from starlette.applications import Starlette
 
 from kernelci.api.routes import build
-from kernelci.engine.ports import Models, Store
+from kernelci.engine.ports import Blobs, Models, Sessions, Store, Transcripts
 from kernelci.engine.publish import Publisher
 from kernelci.engine.service import Service
 from kernelci.engine.supervisor import Supervisor
@@ -39,6 +40,16 @@ class Composed(TypedDict):
     folder: DataFolder
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What keeps a data folder's objects, bytes and notebooks, and runs its sessions."""
+
+    store: Store
+    blobs: Blobs
+    transcripts: Transcripts
+    sessions: Sessions
+
+
 def create_app(settings: Settings, *, models: Models | None = None) -> Starlette:
     """The ASGI application on these settings. Without `models` they are chosen by the settings.
 
@@ -55,8 +66,49 @@ def create_app(settings: Settings, *, models: Models | None = None) -> Starlette
     return build(lifespan, settings)
 
 
+@asynccontextmanager
+async def kept(settings: Settings) -> AsyncGenerator[Kept]:
+    """A data folder without a server on it, for what works there in its place. Runs are left as they are.
+
+    Raises:
+        StartupError: the data folder cannot be had.
+    """
+    async with AsyncExitStack() as stack:
+        folder = await stack.enter_async_context(DataFolder(settings.data_dir))
+        yield await _keep(stack, settings, folder)
+
+
 async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder, models: Models) -> Service:
     """Enter all that has a lifetime; what is entered last is left first."""
+    rooms = await _keep(stack, settings, folder)
+    bus = JournalBus()
+    supervisor = await stack.enter_async_context(
+        Supervisor(
+            store=rooms.store,
+            blobs=rooms.blobs,
+            bus=bus,
+            transcripts=rooms.transcripts,
+            sessions=rooms.sessions,
+            models=models,
+            publisher=Publisher(
+                store=rooms.store, blobs=rooms.blobs, sessions=rooms.sessions, limit=settings.max_upload
+            ),
+            max_turns=settings.max_turns,
+        )
+    )
+    return Service(
+        settings=settings,
+        store=rooms.store,
+        blobs=rooms.blobs,
+        bus=bus,
+        sessions=rooms.sessions,
+        transcripts=rooms.transcripts,
+        supervisor=supervisor,
+        models=models,
+    )
+
+
+async def _keep(stack: AsyncExitStack, settings: Settings, folder: DataFolder) -> Kept:
     store = await stack.enter_async_context(SqlStore(folder.url))
     blobs = await stack.enter_async_context(FolderBlobs(folder.blobs))
     tasks = await stack.enter_async_context(anyio.create_task_group())
@@ -66,29 +118,7 @@ async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder
     limits = Limits(memory=settings.memory, processes=settings.processes)
     kernels = await stack.enter_async_context(Engine(environment(settings.cache_dir), folder.sessions, limits))
     sessions = await stack.enter_async_context(SessionPool(folder.sessions, settings, kernels))
-    bus = JournalBus()
-    supervisor = await stack.enter_async_context(
-        Supervisor(
-            store=store,
-            blobs=blobs,
-            bus=bus,
-            transcripts=transcripts,
-            sessions=sessions,
-            models=models,
-            publisher=Publisher(store=store, blobs=blobs, sessions=sessions, limit=settings.max_upload),
-            max_turns=settings.max_turns,
-        )
-    )
-    return Service(
-        settings=settings,
-        store=store,
-        blobs=blobs,
-        bus=bus,
-        sessions=sessions,
-        transcripts=transcripts,
-        supervisor=supervisor,
-        models=models,
-    )
+    return Kept(store, blobs, transcripts, sessions)
 
 
 async def _sweep(store: SqlStore, blobs: FolderBlobs) -> None:

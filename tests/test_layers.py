@@ -25,10 +25,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sessions": {"engine.ports", "engine.events", "protocol", "sandbox"},
     "sandbox": set(),
     "sandbox.inside": set(),
+    "imports": {"engine", "protocol"},
     "app": {"api", "engine", "protocol", "models", "sessions", "sandbox", "store", "transcripts"},
     "server": {"app", "engine", "models", "sandbox", "store"},
     "demo": {"app", "server", "models", "engine"},
-    "cli": {"app", "server", "demo", "engine", "protocol", "models", "sandbox", "store", "transcripts"},
+    "cli": {"app", "server", "demo", "engine", "imports", "protocol", "models", "sandbox", "store", "transcripts"},
     "__main__": {"cli"},
     "__init__": {"app", "server"},
 }

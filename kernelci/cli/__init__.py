@@ -11,6 +11,7 @@ from kernelci.cli.ask import ask
 from kernelci.cli.chat import chat
 from kernelci.cli.demo import demo
 from kernelci.cli.doctor import doctor
+from kernelci.cli.import_ import import_
 from kernelci.cli.kernels import kernels
 from kernelci.cli.serve import serve
 from kernelci.cli.threads import threads
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 for command in (demo, serve, ask, chat, doctor):
     app.command()(command)
+app.command("import")(import_)
 app.add_typer(threads, name="threads")
 app.add_typer(kernels, name="kernels")
 

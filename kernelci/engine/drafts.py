@@ -24,6 +24,7 @@ from kernelci.protocol.objects import (
     Logs,
     Message,
     MessageIncomplete,
+    SearchCall,
     ToolCall,
 )
 from kernelci.protocol.parts import (
@@ -132,6 +133,8 @@ class CallsDraft:
                 case ClientCall():
                     function = call.function
                     self._calls[call.id] = _Function(function.name, [function.arguments], function.output)
+                case SearchCall():
+                    raise AssertionError(f"{call.id} is of no run of ours")
 
     def __contains__(self, call_id: str) -> bool:
         return call_id in self._calls

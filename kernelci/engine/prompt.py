@@ -27,17 +27,20 @@ from kernelci.protocol.objects import (
     MessageCreation,
     Run,
     RunStep,
+    SearchCall,
     ToolCalls,
     Usage,
 )
 from kernelci.protocol.parts import (
     AnswerFormat,
     CodeInterpreterTool,
+    ContentPart,
     ForcedTool,
     FunctionTool,
     ImageFilePart,
     ImageUrlPart,
     JsonObject,
+    RefusalPart,
     TextPart,
 )
 
@@ -170,18 +173,23 @@ def _last(conversation: Sequence[Message | RunStep], run: Run) -> Sequence[Messa
 
 
 def _writes(step: Message | RunStep, message: Message | RunStep) -> bool:
-    details = step.step_details if isinstance(step, RunStep) else None
-    return isinstance(details, MessageCreation) and details.message_creation.message_id == message.id
+    return isinstance(step, RunStep) and _written_by(step) == message.id
+
+
+def _written_by(step: RunStep) -> str | None:
+    details = step.step_details
+    return details.message_creation.message_id if isinstance(details, MessageCreation) else None
 
 
 def _spoken(conversation: Iterable[Message | RunStep], pictures: Mapping[str, str]) -> list[JsonObject]:
     """The chat messages: one a user's message, one a reply with its calls, one a call's result."""
     said = {item.id: item for item in conversation if isinstance(item, Message)}
+    written = {id for item in conversation if isinstance(item, RunStep) and (id := _written_by(item))}
     chat: list[JsonObject] = []
     open_turn: tuple[str, int] | None = None
     results: list[JsonObject] = []
     for item in conversation:
-        if isinstance(item, Message) and item.run_id is not None:
+        if isinstance(item, Message) and item.id in written:
             continue  # its step stands for it
         turn = (item.run_id, item.turn) if isinstance(item, RunStep) else None
         if turn is None or turn != open_turn:
@@ -205,6 +213,8 @@ def _take_step(step: RunStep, said: Mapping[str, Message], reply: JsonObject, re
         reply["content"] += _text_of(message) if message else ""
         return
     for call in details.tool_calls:
+        if isinstance(call, SearchCall):
+            continue  # no tool of ours: another service's, in a thread that was imported
         reply.setdefault("tool_calls", []).append(_called(call))
         results.append({"role": "tool", "tool_call_id": call.id, "content": _gave(call, step)})
 
@@ -253,7 +263,17 @@ def _function(id: str, name: str, arguments: str) -> JsonObject:
 
 
 def _text_of(message: Message) -> str:
-    return "".join(part.text.value for part in message.content if isinstance(part, TextPart))
+    return "".join(_words(part) for part in message.content)
+
+
+def _words(part: ContentPart) -> str:
+    match part:
+        case TextPart():
+            return part.text.value
+        case RefusalPart():
+            return part.refusal
+        case _:
+            return ""
 
 
 def _posted(message: Message, pictures: Mapping[str, str]) -> JsonObject:
@@ -263,8 +283,8 @@ def _posted(message: Message, pictures: Mapping[str, str]) -> JsonObject:
     content: list[JsonObject] = []
     for part in message.content:
         match part:
-            case TextPart():
-                content.append({"type": "text", "text": part.text.value})
+            case TextPart() | RefusalPart():
+                content.append({"type": "text", "text": _words(part)})
             case ImageUrlPart():
                 content.append({"type": "image_url", "image_url": part.image_url.model_dump()})
             case ImageFilePart():

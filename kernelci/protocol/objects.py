@@ -263,7 +263,15 @@ class ClientCall(Part):
     function: FunctionResult
 
 
-ToolCall = Annotated[CodeCall | ClientCall, Field(discriminator="type")]
+class SearchCall(Part):
+    """A search in files, as another service made it."""
+
+    id: str
+    type: Literal["file_search"] = "file_search"
+    file_search: JsonObject = Field(default_factory=dict)
+
+
+ToolCall = Annotated[CodeCall | ClientCall | SearchCall, Field(discriminator="type")]
 
 
 class ToolCalls(Part):

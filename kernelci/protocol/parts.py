@@ -201,11 +201,31 @@ class FilePathAnnotation(Part):
     file_path: FilePath
 
 
+class FileCitation(Part):
+    """The file that a citation is from; `quote` is v1's."""
+
+    file_id: str
+    quote: str | None = None
+
+
+class FileCitationAnnotation(Part):
+    """Code points `start_index` to `end_index` of the text (half-open) stand for a place in a file."""
+
+    type: Literal["file_citation"] = "file_citation"
+    text: str
+    start_index: int
+    end_index: int
+    file_citation: FileCitation
+
+
+Annotation = Annotated[FilePathAnnotation | FileCitationAnnotation, Field(discriminator="type")]
+
+
 class Text(Part):
     """Text with its annotations."""
 
     value: str
-    annotations: tuple[FilePathAnnotation, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
 
 
 class TextPart(Part):
@@ -215,7 +235,14 @@ class TextPart(Part):
     text: Text
 
 
-ContentPart = Annotated[TextPart | ImageFilePart | ImageUrlPart, Field(discriminator="type")]
+class RefusalPart(Part):
+    """What a model said instead of an answer."""
+
+    type: Literal["refusal"] = "refusal"
+    refusal: str
+
+
+ContentPart = Annotated[TextPart | ImageFilePart | ImageUrlPart | RefusalPart, Field(discriminator="type")]
 
 
 class AttachmentTool(Part):

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import assert_never
 
 from kernelci.protocol.objects import Message
-from kernelci.protocol.parts import ContentPart, ImageFilePart, ImageUrlPart, TextPart
+from kernelci.protocol.parts import ContentPart, ImageFilePart, ImageUrlPart, RefusalPart, TextPart
 
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})", re.MULTILINE)
 _BESIDE_THE_POINT = re.compile(r"`[^`\n]*`|\]\([^)\n]*\)|https?://\S+")
@@ -25,11 +25,21 @@ _SHOWN_OF_AN_ADDRESS = 200
 
 def source(message: Message) -> str:
     """The source of the message's cell."""
-    said = [turned(part.text.value) for part in message.content if isinstance(part, TextPart)]
+    said = [turned(text) for part in message.content if (text := _said(part))]
     beside = list(_beside(message))
     if message.role == "assistant" and not said and message.content:
         beside.append("*The figure above.*")
     return "\n\n".join([f"**{message.role.capitalize()}**", *said, *beside])
+
+
+def _said(part: ContentPart) -> str | None:
+    match part:
+        case TextPart():
+            return part.text.value
+        case RefusalPart():
+            return part.refusal
+        case _:
+            return None
 
 
 def turned(text: str) -> str:
@@ -58,7 +68,7 @@ def _beside(message: Message) -> Iterator[str]:
 
 def _picture(part: ContentPart) -> str | None:
     match part:
-        case TextPart():
+        case TextPart() | RefusalPart():
             return None
         case ImageFilePart():
             return part.image_file.file_id

@@ -1,0 +1,60 @@
+"""`kernelci import`: what was exported from a service with this API, taken into the data folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+from rich.console import Console
+
+from kernelci.cli.environment import prepare_kernels
+from kernelci.cli.options import STATE, takes
+from kernelci.cli.screen import plain, tell
+from kernelci.errors import StartupError
+from kernelci.settings import Settings
+
+Export = Annotated[Path, typer.Argument(help="Its folder or zip.", show_default=False)]
+Replay = Annotated[
+    bool, typer.Option("--replay", help="Run the old code again, confined, thread by thread, for its files.")
+]
+
+
+@takes(*STATE, "max_upload")
+def import_(settings: Settings, export: Export, replay: Replay = False) -> None:
+    """Take in assistants, threads, messages, runs, steps and files under their ids. No code runs unless asked."""
+    console = Console(stderr=True)
+    if replay:
+        prepare_kernels(settings, console)
+    if left := anyio.run(_taken_in, settings, export, replay, console):
+        raise StartupError(f"{left} of the export's objects could not be taken in; the rest is there.")
+
+
+async def _taken_in(settings: Settings, export: Path, again: bool, console: Console) -> int:
+    from kernelci.app import kept  # noqa: PLC0415  a second that only those pay who import
+    from kernelci.imports.archive import Archive  # noqa: PLC0415
+    from kernelci.imports.importer import Importer  # noqa: PLC0415
+    from kernelci.imports.replay import replay  # noqa: PLC0415
+
+    def told(sentence: str) -> None:
+        tell(console, f"left out: {plain(sentence)}")
+
+    with Archive(export) as archive:
+        async with kept(settings) as rooms:
+            importer = Importer(
+                store=rooms.store,
+                blobs=rooms.blobs,
+                transcripts=rooms.transcripts,
+                limit=settings.max_upload,
+                told=told,
+            )
+            taken = await importer.take(archive)
+            for kind in sorted(taken.new | taken.known):
+                known = f" ({taken.known[kind]} were there already)" if taken.known[kind] else ""
+                typer.echo(f"{taken.new[kind]:6} {kind}{known}")
+            if again:
+                for thread in taken.threads:
+                    done = await replay(thread, store=rooms.store, blobs=rooms.blobs, sessions=rooms.sessions)
+                    typer.echo(f"{thread}: {done.cells} cells run again, {done.otherwise} ended otherwise")
+            return taken.left

@@ -1,0 +1,1 @@
+"""What was exported from a service with this API, taken into a data folder: objects keep their ids."""

@@ -1,0 +1,72 @@
+"""What is in an export, sorted: assistants, files, and threads with all that belongs to them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+
+from kernelci.imports.archive import Archive, Member, Unreadable, values
+from kernelci.imports.objects import KINDS, Unfit, found_in, stored
+from kernelci.imports.thread import ThreadParts
+from kernelci.protocol.objects import Assistant, File, Thread
+from kernelci.protocol.parts import JsonObject
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+"""Ids name folders and notebooks, so they must not be able to name anything else."""
+
+Leave = Callable[[str], None]
+"""Is told what cannot be taken in, and why."""
+
+
+class Export:
+    """All objects of an archive, in memory; of files only what is said of them. Reading it blocks.
+
+    `others` counts the objects of kinds that nothing here can keep.
+    """
+
+    def __init__(self, archive: Archive, leave: Leave) -> None:
+        self.assistants: dict[str, Assistant] = {}
+        self.files: dict[str, JsonObject] = {}
+        self.threads: dict[str, ThreadParts] = {}
+        self.others: Counter[str] = Counter()
+        for document in archive.documents():
+            try:
+                self._read(document, leave)
+            except Unreadable as error:
+                leave(f"{document.name}: {error}")
+
+    def _read(self, document: Member, leave: Leave) -> None:
+        for value in values(document):
+            for given in found_in(value):
+                if given["object"] not in KINDS:
+                    self.others[given["object"]] += 1
+                    continue
+                try:
+                    self._sort(given)
+                except Unfit as error:
+                    leave(f"{document.name}: {given.get('id', 'an object without an id')}: {error}")
+
+    def _sort(self, given: JsonObject) -> None:
+        id = _checked(given.get("id"))
+        if given["object"] == "file":
+            self.files[id] = given
+            return
+        match stored(given):
+            case Assistant() as assistant:
+                self.assistants[id] = assistant
+            case File():
+                raise AssertionError("files wait for their bytes")
+            case Thread() as thread:
+                self._thread(id).add(thread)
+            case part:
+                self._thread(_checked(part.thread_id)).add(part)
+
+    def _thread(self, id: str) -> ThreadParts:
+        return self.threads.setdefault(id, ThreadParts(id))
+
+
+def _checked(id: object) -> str:
+    if not (isinstance(id, str) and _ID.fullmatch(id)):
+        raise Unfit(f"{str(id)[:80]!r} cannot be an id")
+    return id

@@ -1,0 +1,114 @@
+"""The API's JSON as stored objects: what other services and other times wrote, in the canonical form.
+
+Both dialects are read: v1 had `file_ids` and `retrieval` where v2 has resources, attachments and `file_search`
+(protocol.md 2.9). Pure functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from pydantic import ValidationError
+
+from kernelci.protocol.objects import Assistant, File, Message, MessageIncomplete, Run, RunStep, Thread
+from kernelci.protocol.parts import JsonObject
+from kernelci.protocol.states import ACTIVE
+
+Imported = Assistant | File | Message | Run | RunStep | Thread
+
+KINDS: Mapping[str, type[Imported]] = {
+    "assistant": Assistant,
+    "file": File,
+    "thread": Thread,
+    "thread.message": Message,
+    "thread.run": Run,
+    "thread.run.step": RunStep,
+}
+"""What can be taken in, by its `object`."""
+
+_RETRIEVAL: Mapping[str, JsonObject] = {str({"type": "retrieval"}): {"type": "file_search"}}
+"""v1's name for searching in files was another."""
+
+_DEEPEST = 8
+_LATEST = 1 << 40
+"""Unix seconds beyond which no time is one."""
+
+
+class Unfit(Exception):
+    """An object that lacks what its kind must have, or has it in another shape."""
+
+
+def found_in(value: object, depth: int = 0) -> Iterator[JsonObject]:
+    """The objects in a JSON value: itself, or those in its lists and pages, however they are put together."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from found_in(item, depth + 1)
+    elif isinstance(value, dict):
+        given = cast("JsonObject", value)
+        if isinstance(given.get("object"), str) and given["object"] != "list":
+            yield given
+        else:
+            for item in given.values():
+                yield from found_in(item, depth + 1)
+
+
+def stored(given: JsonObject, *, blob: str = "", size: int = 0) -> Imported:
+    """The object as the store keeps it; `blob` and `size` are those of a file's bytes.
+
+    A run that had not ended is `expired`: the service that it waited for is gone.
+
+    Raises:
+        Unfit: it cannot be read as what it says it is.
+    """
+    kind = KINDS[given["object"]]
+    plain = {key: value for key, value in given.items() if value is not None}
+    plain["metadata"] = _texts(plain.get("metadata"))
+    _raise_from_v1(kind, plain)
+    if kind is File:
+        plain |= {"blob": blob, "bytes": size, "status": "processed"}
+    try:
+        object = kind.model_validate(plain)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise Unfit(f"{place}: {first['msg']}") from None
+    if not 0 <= object.created_at < _LATEST:
+        raise Unfit("created_at: is no time in Unix seconds")
+    return _ended(object)
+
+
+def _ended(object: Imported) -> Imported:
+    """The object, at rest."""
+    match object:
+        case Run() if object.status in ACTIVE:
+            return object.model_copy(update={"status": "expired", "required_action": None})
+        case RunStep() if object.status == "in_progress":
+            return object.model_copy(update={"status": "expired", "expired_at": object.created_at})
+        case Message() if object.status == "in_progress":
+            reason = MessageIncomplete(reason="run_expired")
+            return object.model_copy(update={"status": "incomplete", "incomplete_details": reason})
+        case _:
+            return object
+
+
+def _raise_from_v1(kind: type[Imported], plain: JsonObject) -> None:
+    """Give what v1 had its place in v2; what has another shape is left to be refused."""
+    tools, file_ids = plain.get("tools"), plain.get("file_ids")
+    if kind in (Assistant, Run) and isinstance(tools, list):
+        plain["tools"] = [_RETRIEVAL.get(str(tool), tool) for tool in cast("list[object]", tools)]
+    if kind is Assistant and file_ids and "tool_resources" not in plain:
+        plain["tool_resources"] = {"code_interpreter": {"file_ids": file_ids}}
+    if kind is Message and isinstance(file_ids, list) and not plain.get("attachments"):
+        code = [{"type": "code_interpreter"}]
+        plain["attachments"] = [{"file_id": id, "tools": code} for id in cast("list[object]", file_ids)]
+
+
+def _texts(metadata: object) -> dict[str, str]:
+    """v1 took any values; v2 has texts."""
+    if not isinstance(metadata, dict):
+        return {}
+    pairs = cast("dict[str, object]", metadata)
+    return {key: value if isinstance(value, str) else str(value) for key, value in pairs.items()}

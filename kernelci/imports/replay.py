@@ -1,0 +1,44 @@
+"""The old cells of a thread, run again in its own session: for what they left in /mnt/data, and to see them hold.
+
+Nothing of the record changes. Variables go with the kernel, when whoever asked for this ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kernelci.engine.inputs import session_files
+from kernelci.engine.ports import Blobs, MountedFile, Sessions, Store
+from kernelci.protocol.objects import Cell, Message, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many cells ran, and how many ended otherwise than they once did."""
+
+    cells: int
+    otherwise: int
+
+
+async def replay(thread_id: str, *, store: Store, blobs: Blobs, sessions: Sessions) -> Replayed:
+    """Run a thread's cells in their order, each with the files that its run saw.
+
+    Raises:
+        NotFound: no such thread.
+        KernelUnavailable: no kernel could be started.
+    """
+    conversation = await store.conversation(thread_id, Message, Cell)
+    messages = [item for item in conversation if isinstance(item, Message)]
+    cells = [item for item in conversation if isinstance(item, Cell)]
+    otherwise = 0
+    for cell in cells:
+        files = await session_files(store, await store.get(Run, cell.run_id), messages)
+        mounted = [MountedFile(file.id, file.filename, blobs.path(file.blob)) for file in files]
+        result = await sessions.execute(thread_id, cell.code, files=mounted, on_stream=_unheard)
+        otherwise += (result.status == "ok") != (cell.status == "ok")
+    return Replayed(len(cells), otherwise)
+
+
+async def _unheard(_stream: Literal["stdout", "stderr"], _text: str) -> None:
+    """What is printed the second time, nobody reads."""

@@ -1,0 +1,173 @@
+"""The way from one service to another: fetched with the script, imported by the command, and used on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import nbformat
+import pytest
+from openai import OpenAI
+
+from kernelci.engine.ports import ModelRequest
+from kernelci.imports import fetch
+from kernelci.models.scripted import ScriptedModel
+from kernelci.models.turn import Turn
+from kernelci.server import running
+from kernelci.settings import Settings
+from tests.cli.conftest import Command
+
+CODE = """
+import matplotlib.pyplot as plt
+open("שלום.csv", "w").write("a,b")
+plt.plot([1, 2]); plt.show()
+print("drawn")
+"""
+STORY = (Turn(code="1/0"), Turn(code=CODE), Turn(text="See [the table](sandbox:/mnt/data/שלום.csv)."))
+
+
+def client(address: str) -> OpenAI:
+    return OpenAI(base_url=f"{address}/v1", api_key="any", max_retries=0)
+
+
+def seen(service: OpenAI, thread: str) -> dict[str, object]:
+    """All that the API tells of a thread, its assistant and its files."""
+    threads = service.beta.threads
+    runs = list(threads.runs.list(thread))
+    files = list(service.files.list())
+    return {
+        "assistants": list(service.beta.assistants.list()),
+        "thread": threads.retrieve(thread),
+        "messages": list(threads.messages.list(thread)),
+        "runs": runs,
+        "steps": [list(threads.runs.steps.list(run.id, thread_id=thread)) for run in runs],
+        "files": sorted(files, key=lambda file: file.id),
+        "contents": {file.id: service.files.content(file.id).read() for file in files},
+    }
+
+
+@pytest.fixture(autouse=True)
+def _deprecated() -> None:
+    warnings.simplefilter("ignore", DeprecationWarning)
+
+
+@pytest.fixture
+def exported(tmp_path: Path, settings: Settings) -> tuple[Path, str, dict[str, object]]:
+    """A fetched export, the thread that is in it, and what its service told of it."""
+    first = settings.model_copy(update={"data_dir": tmp_path / "first"})
+    with running(first, ScriptedModel(STORY)) as address, client(address) as service:
+        given = service.files.create(file=("in.csv", b"x,y\n1,2\n"), purpose="assistants")
+        assistant = service.beta.assistants.create(
+            model="gpt-4-1106-preview", tools=[{"type": "code_interpreter"}], name="מנתח"
+        )
+        thread = service.beta.threads.create(
+            messages=[
+                {
+                    "role": "user",
+                    "content": "Draw it.",
+                    "attachments": [{"file_id": given.id, "tools": [{"type": "code_interpreter"}]}],
+                }
+            ],
+            metadata={"user": "דנה"},
+        )
+        run = service.beta.threads.runs.create_and_poll(thread_id=thread.id, assistant_id=assistant.id)
+        assert run.status == "completed"
+        ran = subprocess.run(
+            [sys.executable, fetch.__file__, tmp_path / "export", thread.id],
+            env=os.environ | {"OPENAI_BASE_URL": f"{address}/v1", "OPENAI_API_KEY": "any"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (ran.returncode, ran.stderr) == (0, "")
+        return tmp_path / "export", thread.id, seen(service, thread.id)
+
+
+def test_ids_go_on_working_and_the_model_knows_what_was_said(
+    kernelci: Command, settings: Settings, exported: tuple[Path, str, dict[str, object]]
+) -> None:
+    export, thread, before = exported
+    archive = shutil.make_archive(str(export), "zip", export)
+    done = kernelci.run("import", archive)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert dict(reversed(line.split()) for line in done.stdout.splitlines()) == {
+        "assistant": "1",
+        "file": "3",
+        "thread": "1",
+        "thread.message": "2",
+        "thread.run": "1",
+        "thread.run.step": "3",
+    }
+
+    notebook = nbformat.read(settings.data_dir / "notebooks" / f"{thread}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert [cell.cell_type for cell in notebook.cells] == ["markdown", "code", "code", "markdown"]
+    assert notebook.cells[1].metadata.kernelci.status == "error"
+    assert "image/png" in notebook.cells[2].outputs[0].data
+
+    assert not (settings.data_dir / "sessions" / thread).exists()  # no code runs unless asked
+    other = {"KERNELCI_DATA_DIR": str(kernelci.folder / "other")}
+    replayed = kernelci.run("import", "--replay", export, **other)
+    assert f"{thread}: 2 cells run again, 0 ended otherwise" in replayed.stdout
+    left = kernelci.folder / "other" / "sessions" / thread / "data"
+    assert {"שלום.csv", "in.csv"} <= {path.name for path in left.iterdir()}
+
+    again = kernelci.run("import", export)
+    assert again.returncode == 0
+    assert "0 thread (1 were there already)" in again.stdout
+
+    asked: list[ModelRequest] = []
+
+    def answer(request: ModelRequest) -> Turn:
+        asked.append(request)
+        return Turn(text="A line.")
+
+    with running(settings, ScriptedModel([answer])) as address, client(address) as service:
+        assert seen(service, thread) == before
+        service.beta.threads.messages.create(thread, role="user", content="What did you draw?")
+        assistant = service.beta.assistants.list().data[0]
+        run = service.beta.threads.runs.create_and_poll(thread_id=thread, assistant_id=assistant.id)
+        assert run.status == "completed"
+    roles = [message["role"] for message in asked[0].messages]
+    assert roles == ["system", "user", "assistant", "tool", "assistant", "tool", "assistant", "user"]
+
+
+def test_what_cannot_be_taken_in_is_named_and_the_rest_comes(kernelci: Command, settings: Settings) -> None:
+    export = kernelci.folder / "export"
+    export.mkdir()
+    message = {"object": "thread.message", "created_at": 5, "role": "user", "content": [], "thread_id": "thread_1"}
+    objects = [
+        {"object": "file", "id": "file-lost", "created_at": 1, "filename": "lost.csv", "purpose": "assistants"},
+        {"object": "vector_store", "id": "vs_1"},
+        {"object": "thread", "id": "../../escape", "created_at": 1},
+        message | {"id": "msg_1"},
+        message | {"id": "msg_2", "role": "nobody"},
+    ]
+    (export / "all.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in objects))
+    (export / "broken.json").write_text("{")
+    done = kernelci.run("import", export)
+    assert done.returncode == 2
+    for said in (
+        "file-lost (lost.csv): its bytes are not in the export",
+        "1 of the kind vector_store",
+        "'../../escape' cannot be an id",
+        "all.jsonl: msg_2: role:",
+        "broken.json: it is no JSON",
+        "4 of the export's objects could not be taken in",
+    ):
+        assert said in done.stderr.replace("\n", " "), said
+    with running(settings, ScriptedModel([])) as address, client(address) as service:
+        assert [each.id for each in service.beta.threads.messages.list("thread_1")] == ["msg_1"]
+
+
+def test_a_running_server_keeps_its_folder(kernelci: Command, settings: Settings) -> None:
+    (kernelci.folder / "export").mkdir()
+    with running(settings, ScriptedModel([])):
+        done = kernelci.run("import", "export")
+    assert done.returncode == 2
+    assert "is in use by the kernelci server" in done.stderr
