@@ -25,7 +25,7 @@ _SHOWN_OF_AN_ADDRESS = 200
 
 def source(message: Message) -> str:
     """The source of the message's cell."""
-    said = [turned(text) for part in message.content if (text := _said(part))]
+    said = [turned(text) for part in message.content if (text := _said(part)) is not None]
     beside = list(_beside(message))
     if message.role == "assistant" and not said and message.content:
         beside.append("*The figure above.*")
