@@ -69,7 +69,7 @@ async def update(request: ApiRequest) -> Response:
 async def cancel(request: ApiRequest) -> Response:
     """`POST .../cancel`."""
     ids = request.path_params
-    return answer(request, await request.state["service"].supervisor.cancel(ids["thread_id"], ids["run_id"]))
+    return answer(request, await runs.cancel(request.state["service"], ids["thread_id"], ids["run_id"]))
 
 
 async def submit(request: ApiRequest) -> Response:
@@ -78,7 +78,7 @@ async def submit(request: ApiRequest) -> Response:
     service, ids = request.state["service"], request.path_params
     seen = service.bus.last(ids["run_id"])
     outputs = {each.tool_call_id: each.output for each in body.tool_outputs}
-    run = await service.supervisor.submit(ids["thread_id"], ids["run_id"], outputs)
+    run = await runs.submit(service, ids["thread_id"], ids["run_id"], outputs)
     if body.stream:
         return EventStream(service.bus.follow(run.id, seen), request.state["dialect"])
     return answer(request, run)

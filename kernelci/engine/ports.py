@@ -171,11 +171,21 @@ class Paged(Generic[ObjectT]):
 
 
 class Store(Protocol):
-    """Where objects live. Every method is one transaction, durable when it returns.
+    """Where objects live: those of all owners, or, by `of`, of one, who finds nothing of the others'.
 
-    `within` is the id of the thread or run that the object must belong to: a message or run belongs to a
-    thread, a step or cell to a run and to that run's thread, the rest to nothing.
+    Every method is one transaction, durable when it returns. `within` is the id of the thread or run that the
+    object must belong to: a message or run belongs to a thread, a step or cell to a run and to that run's thread,
+    the rest to nothing.
     """
+
+    @property
+    def owner(self) -> str:
+        """Whose the new objects are. What belongs to a thread is always its owner's."""
+        ...
+
+    def of(self, owner: str) -> Store:
+        """The store as this owner sees it."""
+        ...
 
     async def put(self, *objects: Stored) -> None:
         """Insert or replace. Replacing leaves the stored metadata alone: only `edit` changes that.
@@ -255,7 +265,7 @@ class Store(Protocol):
         ...
 
     async def holds(self, sha256: str) -> bool:
-        """Whether a file has these bytes."""
+        """Whether a file has these bytes, whosever it is."""
         ...
 
     async def active_runs(self) -> tuple[Run, ...]:

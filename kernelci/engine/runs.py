@@ -49,6 +49,27 @@ async def create_with_thread(service: Service, body: ThreadAndRunCreate, surface
     return thread, run
 
 
+async def cancel(service: Service, thread_id: str, run_id: str) -> Run:
+    """Stop a run; gives it as `cancelling`.
+
+    Raises:
+        NotFound: there is no such run in the thread.
+        IllegalMove: it has ended, or is being cancelled.
+    """
+    return await service.supervisor.cancel(await service.store.get(Run, run_id, within=thread_id))
+
+
+async def submit(service: Service, thread_id: str, run_id: str, outputs: dict[str, str]) -> Run:
+    """Give a waiting run its outputs, by call id; gives it as `queued`.
+
+    Raises:
+        NotFound: there is no such run in the thread.
+        IllegalMove: it does not wait for outputs.
+        InvalidRequest: not exactly the outputs it waits for.
+    """
+    return await service.supervisor.submit(await service.store.get(Run, run_id, within=thread_id), outputs)
+
+
 async def _start(service: Service, run: Run, messages: Sequence[Message]) -> None:
     await service.store.open_run(run, messages, threads.with_files(messages))
     service.transcripts.put(run.thread_id, *messages)
@@ -81,6 +102,7 @@ def _run(
         tool_choice=body.tool_choice,
         parallel_tool_calls=body.parallel_tool_calls,
         surface=surface,
+        owner=service.store.owner,
     )
 
 

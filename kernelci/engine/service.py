@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kernelci.engine.ports import Blobs, Bus, Models, Sessions, Store, Transcripts
 from kernelci.engine.supervisor import Supervisor
@@ -11,7 +11,11 @@ from kernelci.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Everything with a lifetime, ready to use."""
+    """Everything with a lifetime, ready to use: for all owners, and by `of` for one.
+
+    What is told by an id of a run or thread (bus, supervisor, sessions, transcripts) does not ask whose that is:
+    find the object in the store first.
+    """
 
     settings: Settings
     store: Store
@@ -21,3 +25,7 @@ class Service:
     transcripts: Transcripts
     supervisor: Supervisor
     models: Models
+
+    def of(self, owner: str) -> Service:
+        """The service as this owner has it."""
+        return replace(self, store=self.store.of(owner))

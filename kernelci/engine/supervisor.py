@@ -99,29 +99,25 @@ class Supervisor:
         driven = self._adopt(run)
         driven.recorder.announce()
 
-    async def cancel(self, thread_id: str, run_id: str) -> Run:
-        """Stop a run; gives it as `cancelling`.
+    async def cancel(self, run: Run) -> Run:
+        """Stop a run, which the caller has from the store; gives it as `cancelling`.
 
         Raises:
-            NotFound: no such run in the thread.
             IllegalMove: it has ended, or is being cancelled.
         """
-        run = await self._store.get(Run, run_id, within=thread_id)
-        driven = self._driven.get(run_id)
+        driven = self._driven.get(run.id)
         if driven is None:
             raise IllegalMove(f"Cannot cancel run with status '{run.status}'.")
         return await self._call_off(driven)
 
-    async def submit(self, thread_id: str, run_id: str, outputs: dict[str, str]) -> Run:
-        """Give a waiting run its outputs, by call id; gives it as `queued`.
+    async def submit(self, run: Run, outputs: dict[str, str]) -> Run:
+        """Give a waiting run, which the caller has from the store, its outputs by call id; gives it as `queued`.
 
         Raises:
-            NotFound: no such run in the thread.
             IllegalMove: it does not wait for outputs.
             InvalidRequest: not exactly the outputs it waits for.
         """
-        run = await self._store.get(Run, run_id, within=thread_id)
-        driven = self._driven.get(run_id)
+        driven = self._driven.get(run.id)
         action = driven.run.required_action if driven else None
         if driven is None or action is None:
             status = driven.run.status if driven else run.status
@@ -186,7 +182,7 @@ class Supervisor:
             run=run,
             steps=steps,
             message=message,
-            store=self._store,
+            store=self._store.of(run.owner),
             bus=self._bus,
             transcripts=self._transcripts,
         )
@@ -270,7 +266,9 @@ class Supervisor:
         run = driven.run
         model, name = self._models.serving(run.model)
         conversation = await self._store.conversation(run.thread_id, Message, RunStep)
-        files = await session_files(self._store, run, [item for item in conversation if isinstance(item, Message)])
+        files = await session_files(
+            self._store.of(run.owner), run, [item for item in conversation if isinstance(item, Message)]
+        )
         driven.linking = Linking(driven.recorder.emit, self._publisher, run)
         mounted = [MountedFile(each.id, each.filename, self._blobs.path(each.blob)) for each in files]
         prompt = await build_prompt(

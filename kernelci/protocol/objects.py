@@ -25,6 +25,9 @@ from kernelci.protocol.parts import (
 )
 from kernelci.protocol.states import MessageStatus, RunStatus, StepStatus
 
+LOCAL = "local"
+"""Who owns what is made without a key of a name: whoever runs the server."""
+
 
 class Object(BaseModel):
     """A stored object. Frozen: a change makes a new one by `model_copy(update=...)`."""
@@ -158,9 +161,12 @@ class RunIncomplete(Part):
 
 
 class Run(Object):
-    """One answer of an assistant on a thread. `surface` is the one that asked: produced files get its ids."""
+    """One answer of an assistant on a thread.
 
-    private: ClassVar[frozenset[str]] = frozenset({"surface"})
+    `surface` is the one that asked, `owner` who did: produced files get its ids, and are theirs.
+    """
+
+    private: ClassVar[frozenset[str]] = frozenset({"surface", "owner"})
 
     object: Literal["thread.run"] = "thread.run"
     assistant_id: str
@@ -189,6 +195,7 @@ class Run(Object):
     tool_choice: ToolChoice = "auto"
     parallel_tool_calls: bool = True
     surface: Surface = "openai"
+    owner: str = LOCAL
 
 
 # Run steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -10,18 +11,23 @@ from sqlalchemy import URL
 from sqlalchemy.exc import IntegrityError
 
 from kernelci.engine.ports import Page, Paged
-from kernelci.protocol.objects import Message, Object, Run, Stored, Thread
-from kernelci.store import rows
+from kernelci.protocol.objects import LOCAL, Message, Object, Run, Stored, Thread
 from kernelci.store.database import Database
+from kernelci.store.rows import Rows, held, holds
 
 ObjectT = TypeVar("ObjectT", bound=Object)
+T = TypeVar("T")
 
 
 class SqlStore:
-    """The Store on any database that SQLAlchemy reaches by this URL; `async with` brings its tables up to date."""
+    """The Store on any database that SQLAlchemy reaches by this URL; `async with` brings its tables up to date.
+
+    It finds the objects of all owners; `of` gives one owner's view, on the same connections.
+    """
 
     def __init__(self, url: str | URL) -> None:
         self._url = url
+        self._owner: str | None = None
 
     async def __aenter__(self) -> Self:
         self._database = await Database.open(self._url)
@@ -32,20 +38,29 @@ class SqlStore:
     ) -> None:
         await self._database.close()
 
+    @property
+    def owner(self) -> str:
+        return self._owner or LOCAL
+
+    def of(self, owner: str) -> SqlStore:
+        view = copy(self)
+        view._owner = owner
+        return view
+
     async def put(self, *objects: Stored) -> None:
         try:
-            await self._database.write(lambda connection: rows.put(connection, objects))
+            await self._write(lambda rows: rows.put(objects))
         except IntegrityError as error:
-            reason = await self._database.read(lambda connection: rows.refusal(connection, objects))
+            reason = await self._read(lambda rows: rows.refusal(objects))
             if reason is None:
                 raise
             raise reason from error
 
     async def find(self, kind: type[ObjectT], id: str, *, within: str | None = None) -> ObjectT | None:
-        return await self._database.read(lambda connection: rows.find(connection, kind, id, within))
+        return await self._read(lambda rows: rows.find(kind, id, within))
 
     async def get(self, kind: type[ObjectT], id: str, *, within: str | None = None) -> ObjectT:
-        return await self._database.read(lambda connection: rows.get(connection, kind, id, within))
+        return await self._read(lambda rows: rows.get(kind, id, within))
 
     async def page(
         self,
@@ -56,36 +71,40 @@ class SqlStore:
         purpose: str | None = None,
         run_id: str | None = None,
     ) -> Paged[ObjectT]:
-        return await self._database.read(
-            lambda connection: rows.page(connection, kind, page, within, purpose=purpose, run_id=run_id)
-        )
+        return await self._read(lambda rows: rows.page(kind, page, within, purpose=purpose, run_id=run_id))
 
     async def all(self, kind: type[ObjectT], *, within: str) -> tuple[ObjectT, ...]:
-        return await self._database.read(lambda connection: rows.everything(connection, kind, within))
+        return await self._read(lambda rows: rows.everything(kind, within))
 
     async def conversation(self, thread_id: str, *kinds: type[ObjectT]) -> tuple[ObjectT, ...]:
-        return await self._database.read(lambda connection: rows.conversation(connection, thread_id, kinds))
+        return await self._read(lambda rows: rows.conversation(thread_id, kinds))
 
     async def edit(
         self, kind: type[ObjectT], id: str, change: Callable[[ObjectT], ObjectT], *, within: str | None = None
     ) -> ObjectT:
-        return await self._database.write(lambda connection: rows.edit(connection, kind, id, change, within))
+        return await self._write(lambda rows: rows.edit(kind, id, change, within))
 
     async def drop(self, kind: type[ObjectT], id: str, *, within: str | None = None) -> ObjectT:
-        return await self._database.write(lambda connection: rows.drop(connection, kind, id, within))
+        return await self._write(lambda rows: rows.drop(kind, id, within))
 
     async def post(self, message: Message, change: Callable[[Thread], Thread]) -> None:
-        await self._database.write(lambda connection: rows.post(connection, message, change))
+        await self._write(lambda rows: rows.post(message, change))
 
     async def open_run(self, run: Run, messages: Sequence[Message], change: Callable[[Thread], Thread]) -> None:
-        await self._database.write(lambda connection: rows.open_run(connection, run, messages, change))
+        await self._write(lambda rows: rows.open_run(run, messages, change))
 
     async def holds(self, sha256: str) -> bool:
-        return await self._database.read(lambda connection: rows.holds(connection, sha256))
+        return await self._database.read(lambda connection: holds(connection, sha256))
 
     async def held(self) -> frozenset[str]:
         """The hashes of all bytes that files have; the rest may be swept."""
-        return await self._database.read(rows.held)
+        return await self._database.read(held)
 
     async def active_runs(self) -> tuple[Run, ...]:
-        return await self._database.read(rows.active_runs)
+        return await self._read(Rows.active_runs)
+
+    async def _read(self, work: Callable[[Rows], T]) -> T:
+        return await self._database.read(lambda connection: work(Rows(connection, self._owner)))
+
+    async def _write(self, work: Callable[[Rows], T]) -> T:
+        return await self._database.write(lambda connection: work(Rows(connection, self._owner)))

@@ -78,13 +78,14 @@ def _parent(kind: str) -> Column[str]:
     return Column(f"{kind}_id", Term, ForeignKey(f"{kind}s.id", ondelete="CASCADE"), nullable=False)
 
 
-assistants = _table("assistants")
-threads = _table("threads")
+assistants = _table("assistants", Index(None, "owner", "seq"))
+threads = _table("threads", Index(None, "owner", "seq"))
 files = _table(
     "files",
     Column("purpose", Term, nullable=False),
     Column("blob", Term, nullable=False),
-    Index(None, "purpose", "seq"),
+    Index(None, "owner", "seq"),
+    Index(None, "owner", "purpose", "seq"),
     Index(None, "blob"),
 )
 messages = _table(

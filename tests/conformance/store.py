@@ -134,6 +134,60 @@ class StoreConformance:
                     await store.drop(type(each), each.id, within=stranger.id)
             assert await store.all(type(each), within=parent.id) == (each,)
 
+    async def test_an_owner_finds_nothing_of_another(self, store: Store) -> None:
+        mine, theirs = store.of("mine"), store.of("theirs")
+        a_thread = thread()
+        a_run = run(a_thread, owner="mine")
+        a_step = step(a_run)
+        objects: list[Stored] = [assistant(), file(), a_thread, message(a_thread), a_run, a_step, cell(a_step)]
+        await mine.put(*objects)
+        for each in objects:
+            kind, id = type(each), each.id
+            assert await mine.get(kind, id) == await store.get(kind, id) == each
+            assert await theirs.find(kind, id) is None
+            assert named((await mine.page(kind, Page())).data) == [id]
+            assert (await theirs.page(kind, Page())).data == ()
+            for lookup in (theirs.get(kind, id), theirs.drop(kind, id), theirs.edit(kind, id, lambda old: old)):
+                with pytest.raises(NotFound):
+                    await lookup
+            with pytest.raises(InvalidRequest):
+                await theirs.page(kind, Page(after=id))
+        for each in objects[3:]:
+            assert await mine.all(type(each), within=a_thread.id) == (each,)
+            assert await theirs.all(type(each), within=a_thread.id) == ()
+        with pytest.raises(NotFound, match=f"No thread found with id '{a_thread.id}'"):
+            await theirs.conversation(a_thread.id, Message)
+        assert (await store.active_runs(), await theirs.active_runs()) == ((a_run,), ())
+
+    async def test_what_belongs_to_a_thread_is_its_owners(self, store: Store) -> None:
+        mine, theirs = store.of("mine"), store.of("theirs")
+        a_thread = thread()
+        await mine.put(a_thread)
+        for refused in (
+            theirs.put(message(a_thread)),
+            theirs.post(message(a_thread), same),
+            theirs.open_run(run(a_thread), [], same),
+        ):
+            with pytest.raises(NotFound, match=f"No thread found with id '{a_thread.id}'"):
+                await refused
+        late = message(a_thread)
+        await store.put(late)  # as somebody who works for all
+        assert await mine.all(Message, within=a_thread.id) == (late,)
+        opened = run(a_thread)
+        await mine.open_run(opened, [], same)
+        assert (await mine.get(Run, opened.id)).owner == mine.owner == "mine"
+        with pytest.raises(ThreadBusy):
+            await mine.post(message(a_thread), same)
+
+    async def test_nobody_owns_bytes(self, store: Store) -> None:
+        mine, theirs, blob = file(blob="b" * 64), file(blob="b" * 64), "b" * 64
+        await store.of("mine").put(mine)
+        await store.of("theirs").put(theirs)
+        await store.of("mine").drop(File, mine.id)
+        assert await store.of("mine").holds(blob), "the other's file has them"
+        await store.of("theirs").drop(File, theirs.id)
+        assert not await store.holds(blob)
+
     async def test_dropping_a_thread_drops_all_of_it_and_nothing_else(self, store: Store) -> None:
         gone, stays = thread(), thread()
         objects: dict[str, list[Stored]] = {}

@@ -94,15 +94,15 @@ async def test_the_clients_functions_are_waited_for_and_the_run_goes_on(engine: 
     assert run.required_action
     wanted = [call.id for call in run.required_action.submit_tool_outputs.tool_calls]
     with pytest.raises(InvalidRequest, match="Expected tool outputs for call_ids"):
-        await engine.supervisor.submit(run.thread_id, run.id, {wanted[0]: "one"})
-    queued = await engine.supervisor.submit(run.thread_id, run.id, {wanted[1]: "two", wanted[0]: "one"})
+        await engine.supervisor.submit(run, {wanted[0]: "one"})
+    queued = await engine.supervisor.submit(run, {wanted[1]: "two", wanted[0]: "one"})
     assert (queued.status, queued.required_action) == ("queued", None)
     await engine.end_of(run, after=engine.bus.last(run.id))
     assert (await engine.store.get(Run, run.id)).status == "completed"
     message = (await engine.store.all(Message, within=run.thread_id))[-1]
     assert message.content[0].text.value == "one|two"
     with pytest.raises(IllegalMove, match='Runs in status "completed" do not accept tool outputs'):
-        await engine.supervisor.submit(run.thread_id, run.id, {wanted[0]: "one", wanted[1]: "two"})
+        await engine.supervisor.submit(await engine.store.get(Run, run.id), {wanted[0]: "one", wanted[1]: "two"})
 
 
 async def test_code_and_a_function_in_one_reply(engine: Engine) -> None:
@@ -170,7 +170,7 @@ async def test_cancel_stops_a_run_once(engine: Engine) -> None:
     run = await engine.ask()
     await engine.supervisor.start(run)
     await began.wait()
-    assert (await engine.supervisor.cancel(run.thread_id, run.id)).status == "cancelling"
+    assert (await engine.supervisor.cancel(run)).status == "cancelling"
     seen = await engine.end_of(run)
     assert [item.event.status for item in seen if isinstance(item.event, RunMoved | StepMoved)][-3:] == [
         "cancelling",
@@ -178,7 +178,7 @@ async def test_cancel_stops_a_run_once(engine: Engine) -> None:
         "cancelled",
     ]
     with pytest.raises(IllegalMove, match="Cannot cancel run with status 'cancelled'"):
-        await engine.supervisor.cancel(run.thread_id, run.id)
+        await engine.supervisor.cancel(await engine.store.get(Run, run.id))
 
 
 async def test_a_kernel_that_cannot_start_fails_the_run_and_not_the_thread(engine: Engine) -> None:
@@ -228,7 +228,7 @@ async def test_after_a_stop_no_run_stays_active_for_ever(engine: Engine) -> None
     waiting = await engine.store.get(Run, queued.id)
     assert waiting.required_action
     (call,) = waiting.required_action.submit_tool_outputs.tool_calls
-    await engine.supervisor.submit(queued.thread_id, queued.id, {call.id: "x"})
+    await engine.supervisor.submit(queued, {call.id: "x"})
     await engine.end_of(queued)
     assert (await engine.store.get(Run, queued.id)).status == "completed"
 
@@ -289,7 +289,7 @@ async def test_outputs_are_taken_once(engine: Engine) -> None:
 
     async def submit() -> None:
         try:
-            await engine.supervisor.submit(run.thread_id, run.id, outputs)
+            await engine.supervisor.submit(run, outputs)
         except IllegalMove as error:
             refused.append(error.message)
 

@@ -19,10 +19,11 @@ from sqlalchemy.exc import IntegrityError
 
 from kernelci.engine.ports import Page, Store
 from kernelci.errors import NotFound
-from kernelci.protocol.objects import Cell, File, Message, Run, RunStep, Thread
+from kernelci.protocol.objects import Assistant, Cell, File, Message, Run, RunStep, Thread
 from kernelci.store import rows
 from kernelci.store.database import Database
 from kernelci.store.folder import VERSION
+from kernelci.store.rows import Rows, holds
 from kernelci.store.store import SqlStore
 from kernelci.store.tables import metadata
 from tests.conformance.objects import message, named, run, thread
@@ -164,16 +165,19 @@ async def test_no_lookup_grows_with_other_threads(store: Store, path: Path) -> N
         engine = create_engine(f"sqlite:///{path}")
         event.listen(engine, "before_cursor_execute", explain)
         with engine.connect() as connection:
+            mine = Rows(connection, "local")
             for order in ("asc", "desc"):
                 for page in (Page(order=order), Page(order=order, after=a_message.id), Page(before=a_message.id)):
-                    rows.page(connection, Message, page, a_thread.id)
-            rows.page(connection, RunStep, Page(), "run_1")
-            rows.page(connection, File, Page(), purpose="assistants")
-            rows.find(connection, Run, "run_1", a_thread.id)
-            rows.everything(connection, Cell, a_thread.id)
-            rows.conversation(connection, a_thread.id, (Message, Cell))
-            rows.active_run(connection, a_thread.id)
-            rows.holds(connection, "0" * 64)
+                    mine.page(Message, page, a_thread.id)
+                mine.page(Assistant, Page(order=order))
+            mine.page(RunStep, Page(), "run_1")
+            mine.page(File, Page())
+            mine.page(File, Page(), purpose="assistants")
+            mine.find(Run, "run_1", a_thread.id)
+            mine.everything(Cell, a_thread.id)
+            mine.conversation(a_thread.id, (Message, Cell))
+            mine.active_run(a_thread.id)
+            holds(connection, "0" * 64)
         engine.dispose()
 
     await to_thread.run_sync(look_up)
