@@ -6,7 +6,6 @@ and nothing that has been streamed is sent again when it is whole.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -31,7 +30,7 @@ from kernelci.engine.events import (
     TurnOpened,
     UsageCounted,
 )
-from kernelci.protocol.objects import CodeOutput, Image, Logs, Object
+from kernelci.protocol.objects import Object
 from kernelci.protocol.parts import JsonObject
 
 WireEvent = tuple[str, JsonObject]
@@ -53,8 +52,8 @@ class Stream:
 
     dialect: Dialect
     _text: _Text = field(default_factory=_Text)
-    _printed: dict[str, bool] = field(default_factory=dict[str, bool])
-    """The calls that have been opened; whether their cell's printing has been streamed."""
+    _opened: set[str] = field(default_factory=set[str])
+    """The calls that have been opened."""
 
     def events(self, recorded: Recorded) -> Iterator[WireEvent]:
         """The events of one record: none, one or a few."""
@@ -80,9 +79,17 @@ class Stream:
                 yield self._whole(f"thread.message.{status}", recorded)
             case TextDelta():
                 yield from self._text_deltas(event, recorded)
-            case CodeDelta() | CallDelta() | OutputDelta() | Output():
+            case CodeDelta() | CallDelta() | OutputDelta():
                 yield from self._call_deltas(event, recorded)
-            case TurnOpened() | TextDone() | CodeDone() | OutputsSubmitted() | FileProduced() | UsageCounted():
+            case (
+                TurnOpened()
+                | TextDone()
+                | CodeDone()
+                | Output()
+                | OutputsSubmitted()
+                | FileProduced()
+                | UsageCounted()
+            ):
                 return
             case _:
                 assert_never(event)
@@ -111,38 +118,15 @@ class Stream:
             text["annotations"] = [annotation]
         yield _message_delta(recorded, {**part, "text": text})
 
-    def _call_deltas(
-        self, event: CodeDelta | CallDelta | OutputDelta | Output, recorded: Recorded
-    ) -> Iterator[WireEvent]:
+    def _call_deltas(self, event: CodeDelta | CallDelta | OutputDelta, recorded: Recorded) -> Iterator[WireEvent]:
         """A call's deltas; before the first, the one that opens it."""
         kind = "function" if isinstance(event, CallDelta) else "code_interpreter"
         call: JsonObject = {"index": recorded.index, "type": kind}
-        if event.call_id not in self._printed:
-            self._printed[event.call_id] = False
+        if event.call_id not in self._opened:
+            self._opened.add(event.call_id)
             opening = {**call, "id": event.call_id, kind: _opening(event)}
             yield _step_delta(recorded, opening)
-        for change in self._changes(event, recorded):
-            yield _step_delta(recorded, {**call, kind: change})
-
-    def _changes(
-        self, event: CodeDelta | CallDelta | OutputDelta | Output, recorded: Recorded
-    ) -> Iterator[JsonObject]:
-        """What is new in a call."""
-        match event:
-            case CodeDelta(_, text):
-                yield {"input": text}
-            case CallDelta(_, _, arguments):
-                yield {"arguments": arguments}
-            case OutputDelta(call_id, _, text):
-                self._printed[call_id] = True
-                yield {"outputs": [{"index": recorded.output_index, "type": "logs", "logs": text}]}
-            case Output(call_id):
-                printed = self._printed[call_id]
-                index = recorded.output_index
-                for at, output in enumerate(_unseen(event) if printed else event.outputs):
-                    # What follows the printed text directly is more of the same logs.
-                    index += at > 0 or (printed and isinstance(output, Image))
-                    yield {"outputs": [{"index": index, **output.model_dump(mode="json")}]}
+        yield _step_delta(recorded, {**call, kind: _more(event, recorded)})
 
 
 def whole(dialect: Dialect, subject: Object) -> JsonObject:
@@ -150,27 +134,22 @@ def whole(dialect: Dialect, subject: Object) -> JsonObject:
     return downgrade(dialect, subject.wire())
 
 
-def _opening(event: CodeDelta | CallDelta | OutputDelta | Output) -> JsonObject:
+def _opening(event: CodeDelta | CallDelta | OutputDelta) -> JsonObject:
     """A call before anything is in it."""
     if isinstance(event, CallDelta):
         return {"name": event.name, "arguments": "", "output": None}
     return {"input": "", "outputs": []}
 
 
-def _unseen(event: Output) -> Iterator[CodeOutput]:
-    """What of a cell's outputs is not text that it printed, which has been streamed: results, errors, pictures."""
-    printed = deque(text for each in event.notebook if (text := str(each.get("text", ""))))
-    for output in event.outputs:
-        if isinstance(output, Image):
-            yield output
-            continue
-        rest, unseen = output.logs, ""
-        while printed and printed[0] in rest:
-            before, _, rest = rest.partition(printed.popleft())
-            unseen += before
-        unseen += rest
-        if unseen.strip():
-            yield Logs(logs=unseen)
+def _more(event: CodeDelta | CallDelta | OutputDelta, recorded: Recorded) -> JsonObject:
+    """What is new in a call."""
+    match event:
+        case CodeDelta(_, text):
+            return {"input": text}
+        case CallDelta(_, _, arguments):
+            return {"arguments": arguments}
+        case OutputDelta(_, output):
+            return {"outputs": [{"index": recorded.output_index, **output.model_dump(mode="json")}]}
 
 
 def _subject(recorded: Recorded) -> Object:

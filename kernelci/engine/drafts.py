@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kernelci.engine.events import (
@@ -21,6 +22,7 @@ from kernelci.protocol.objects import (
     CodeOutput,
     CodeRun,
     FunctionResult,
+    Image,
     Logs,
     Message,
     MessageIncomplete,
@@ -96,17 +98,55 @@ class Place:
     output_index: int = 0
 
 
+class ShownOutputs:
+    """What a cell has shown so far: logs that grow, and pictures between them."""
+
+    def __init__(self, outputs: Iterable[CodeOutput] = ()) -> None:
+        self._outputs: list[list[str] | Image] = []
+        for output in outputs:
+            self.add(output)
+
+    def add(self, output: CodeOutput) -> int:
+        """Take more in; gives its place. Logs that follow logs go on with them."""
+        if isinstance(output, Image):
+            self._outputs.append(output)
+        elif self._outputs and isinstance(last := self._outputs[-1], list):
+            last.append(output.logs)
+        else:
+            self._outputs.append([output.logs])
+        return len(self._outputs) - 1
+
+    def whole(self) -> tuple[CodeOutput, ...]:
+        """All of it."""
+        return tuple(Logs(logs="".join(each)) if isinstance(each, list) else each for each in self._outputs)
+
+
 @dataclass(slots=True)
 class _Code:
     pieces: list[str] = field(default_factory=list[str])
-    printed: list[str] = field(default_factory=list[str])
+    shown: ShownOutputs = field(default_factory=ShownOutputs)
+    printed: list[JsonObject] = field(default_factory=list[JsonObject])
     done: bool = False
-    outputs: tuple[CodeOutput, ...] | None = None
+    ended: bool = False
+
+    def show(self, event: OutputDelta) -> int:
+        if isinstance(event.output, Logs):
+            self._note(event.stream, event.output.logs)
+        return self.shown.add(event.output)
 
     def whole(self, id: str) -> CodeCall:
-        printed = "".join(self.printed)
-        outputs = self.outputs if self.outputs is not None else (Logs(logs=printed),) if printed else ()
-        return CodeCall(id=id, code_interpreter=CodeRun(input="".join(self.pieces), outputs=outputs))
+        return CodeCall(id=id, code_interpreter=CodeRun(input="".join(self.pieces), outputs=self.shown.whole()))
+
+    def _note(self, stream: str | None, text: str) -> None:
+        """Keep what was printed as a notebook has it, for a cell that will not end."""
+        last = self.printed[-1] if self.printed else {}
+        if stream and last.get("name") == stream:
+            last["text"] += text
+        elif stream:
+            self.printed.append({"output_type": "stream", "name": stream, "text": text})
+        else:
+            data = {"text/plain": text}
+            self.printed.append({"output_type": "display_data", "data": data, "metadata": {}})
 
 
 @dataclass(slots=True)
@@ -129,7 +169,7 @@ class CallsDraft:
             match call:
                 case CodeCall():
                     code = call.code_interpreter
-                    self._calls[call.id] = _Code(pieces=[code.input], done=True, outputs=code.outputs or None)
+                    self._calls[call.id] = _Code([code.input], ShownOutputs(code.outputs), done=True)
                 case ClientCall():
                     function = call.function
                     self._calls[call.id] = _Function(function.name, [function.arguments], function.output)
@@ -151,16 +191,16 @@ class CallsDraft:
                 call = self._calls.setdefault(call_id, _Function(name))
                 if isinstance(call, _Function):
                     call.pieces.append(arguments)
-            case OutputDelta(call_id, _, text):
-                self._code(call_id).printed.append(text)
-            case Output(call_id, outputs):
-                self._code(call_id).outputs = outputs
+            case OutputDelta(call_id):
+                return Place(self._place(call_id), self._code(call_id).show(event))
+            case Output(call_id):
+                self._code(call_id).ended = True
             case OutputsSubmitted(outputs):
                 for call_id, call in self._calls.items():
                     if isinstance(call, _Function):
                         call.output = outputs.get(call_id)
                 return Place()
-        return Place(index=list(self._calls).index(event.call_id))
+        return Place(self._place(event.call_id))
 
     def code(self, call_id: str) -> str:
         """The code of a call."""
@@ -170,26 +210,20 @@ class CallsDraft:
         """Cells that were begun and will not end: an output of what they printed, and their code."""
         begun = [(id, call) for id, call in self._calls.items() if isinstance(call, _Code) and call.done]
         return [
-            (
-                Output(id, call.whole(id).code_interpreter.outputs, "interrupted", notebook=_stdout(call.printed)),
-                code,
-            )
+            (Output(id, "interrupted", notebook=tuple(call.printed)), "".join(call.pieces))
             for id, call in begun
-            if call.outputs is None
-            for code in ["".join(call.pieces)]
+            if not call.ended
         ]
 
     def whole(self) -> tuple[ToolCall, ...]:
         """The calls as they stand."""
         return tuple(call.whole(id) for id, call in self._calls.items())
 
+    def _place(self, call_id: str) -> int:
+        return list(self._calls).index(call_id)
+
     def _code(self, call_id: str) -> _Code:
         call = self._calls.setdefault(call_id, _Code())
         if not isinstance(call, _Code):
             raise AssertionError(f"{call_id} is a function's call")
         return call
-
-
-def _stdout(printed: list[str]) -> tuple[JsonObject, ...]:
-    """What was printed, as a notebook has it."""
-    return ({"output_type": "stream", "name": "stdout", "text": "".join(printed)},) if printed else ()

@@ -87,19 +87,18 @@ class CallDelta:
 
 @dataclass(frozen=True, slots=True)
 class OutputDelta:
-    """Text printed by a running cell, raw, as it came."""
+    """More of what a cell shows: logs that go on with those before, or a picture. `stream` is what printed it."""
 
     call_id: str
-    stream: Literal["stdout", "stderr"]
-    text: str
+    output: CodeOutput
+    stream: Literal["stdout", "stderr"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The cell has ended. `outputs` is what the API shows, `notebook` what the notebook shows (nbformat 4.5)."""
+    """The cell has ended; what it shows has been told. `notebook` is the same for the notebook (nbformat 4.5)."""
 
     call_id: str
-    outputs: tuple[CodeOutput, ...]
     status: CellStatus
     execution_count: int | None = None
     notebook: tuple[JsonObject, ...] = ()
@@ -187,8 +186,8 @@ class Recorded:
     `object` is what the event is about, as it stands after it: the run for RunMoved; the step for StepOpened,
     StepMoved and for every code, call and output event; the message for MessageOpened, MessageMoved, TextDelta
     and TextDone; nothing for the rest. During deltas the object is the one last stored, without their sum.
-    `index` places a delta: the content part of a message, or the call of a step; an Output's or OutputDelta's
-    first index among the call's outputs is `output_index`.
+    `index` places a delta: the content part of a message, or the call of a step; `output_index` an OutputDelta
+    among the call's outputs.
     """
 
     seq: int

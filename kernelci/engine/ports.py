@@ -116,16 +116,20 @@ class SessionFile:
     handle: BinaryIO
 
 
-OnStream = Callable[[Literal["stdout", "stderr"], str], Awaitable[None]]
+Told = Literal["stdout", "stderr", "result", "picture"]
+"""What a piece of a cell's outputs is: printed text; the text of a result, a display or a traceback; a picture."""
+
+OnOutput = Callable[[Told, str], Awaitable[None]]
+"""Is told a cell's outputs piece by piece, a picture in base64. What has been told does not change any more."""
 
 
 class Sessions(Protocol):
     """Where code runs. A session's id is opaque; its kernel starts on first use."""
 
     async def execute(
-        self, session_id: str, code: str, *, files: Sequence[MountedFile], on_stream: OnStream
+        self, session_id: str, code: str, *, files: Sequence[MountedFile], on_output: OnOutput
     ) -> CellResult:
-        """Run one cell, telling what it prints as it prints it.
+        """Run one cell, telling what it shows as it shows it; the sum of it is what the API's clients see.
 
         Cells of one session run one at a time. A cell that outlives the time limit is interrupted (`timeout`);
         cancelling this call interrupts it, too. A kernel that dies gives `dead`, with a stderr output that says

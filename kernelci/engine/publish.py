@@ -7,22 +7,18 @@ id, which its inode, size and times tell.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable
 from urllib.parse import unquote
 
 from kernelci.engine.events import FileProduced
 from kernelci.engine.ports import Blob, Blobs, Emit, SessionFile, Sessions, Store, TooManyBytes
 from kernelci.protocol import ids
-from kernelci.protocol.objects import CodeOutput, File, FileId, Image, Logs, Run
-from kernelci.protocol.parts import JsonObject
+from kernelci.protocol.objects import File, Run
 
 FOLDER = "/mnt/data/"
 PRODUCED = "assistants_output"
-_PICTURES = ("image/png", "image/jpeg")
 _REMEMBERED = 4096
 _TRAILING = re.compile(r"[.,;:!?'\"*_`\]]+$")
 
@@ -37,17 +33,10 @@ class Publisher:
         self._limit = limit
         self._published: OrderedDict[tuple[str, str, tuple[int, ...]], File] = OrderedDict()
 
-    async def outputs(self, notebook: Iterable[JsonObject], run: Run, emit: Emit) -> tuple[CodeOutput, ...]:
-        """A cell's outputs as the API shows them; figures become files on the way."""
-        shown: list[CodeOutput] = []
-        for output in notebook:
-            picture = _picture(output)
-            if picture is not None:
-                file = await self._figure(picture, run, emit)
-                shown.append(Image(image=FileId(file_id=file.id)))
-            elif text := _text(output):
-                shown.append(Logs(logs=text))
-        return merged(shown)
+    async def figure(self, picture: str, run: Run, emit: Emit) -> File:
+        """A picture in base64 as a file. Hosted ones have a bare GUID for a name (protocol.md 2.1)."""
+        data = base64.b64decode(picture, validate=False)
+        return await self._produce(str(uuid.uuid4()), await self._blobs.write(data), run, emit)
 
     async def linked(self, link: str, run: Run, emit: Emit) -> tuple[str, File] | None:
         """The file behind `sandbox:/mnt/data/...` and the part of the text that is its link, or None."""
@@ -77,10 +66,6 @@ class Publisher:
             self._published.popitem(last=False)
         return file
 
-    async def _figure(self, data: bytes, run: Run, emit: Emit) -> File:
-        # Hosted figures have a bare GUID for a name (protocol.md 2.1).
-        return await self._produce(str(uuid.uuid4()), await self._blobs.write(data), run, emit)
-
     async def _produce(self, filename: str, blob: Blob, run: Run, emit: Emit) -> File:
         file = File(
             id=ids.new("file", run.surface),
@@ -92,38 +77,3 @@ class Publisher:
         )
         await emit(FileProduced(file))
         return file
-
-
-def merged(outputs: Iterable[CodeOutput]) -> tuple[CodeOutput, ...]:
-    """The outputs with neighbouring logs made one, each on a line of its own."""
-    shown: list[CodeOutput] = []
-    for output in outputs:
-        last = shown[-1] if shown else None
-        if isinstance(output, Logs) and isinstance(last, Logs):
-            gap = "" if last.logs.endswith("\n") else "\n"
-            shown[-1] = Logs(logs=last.logs + gap + output.logs)
-        else:
-            shown.append(output)
-    return tuple(shown)
-
-
-def _picture(output: JsonObject) -> bytes | None:
-    """The bytes of an output's picture; None where it has none that can be read."""
-    data: JsonObject = output.get("data") or {}
-    for kind in _PICTURES:
-        if isinstance(data.get(kind), str):
-            try:
-                return base64.b64decode(data[kind], validate=False)
-            except binascii.Error:
-                return None
-    return None
-
-
-def _text(output: JsonObject) -> str:
-    match output["output_type"]:
-        case "stream":
-            return str(output["text"])
-        case "error":
-            return "\n".join(output["traceback"]) or f"{output['ename']}: {output['evalue']}"
-        case _:
-            return str(output["data"].get("text/plain", ""))

@@ -98,8 +98,5 @@ def _ends(event: Event) -> bool:
 
 
 def _for_subscribers(event: Event) -> Event:
-    """The event without a notebook's pictures, which its subscribers have no use for and the bus keeps for long."""
-    if isinstance(event, Output):
-        printed = tuple(output for output in event.notebook if output["output_type"] == "stream")
-        return replace(event, notebook=printed)
-    return event
+    """The event without the notebook's outputs: subscribers have been told, and the bus keeps it for long."""
+    return replace(event, notebook=()) if isinstance(event, Output) else event

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from kernelci.engine.drafts import ShownOutputs
 from kernelci.engine.events import Call, CodeDone, Output, OutputDelta
-from kernelci.engine.ports import Emit, MountedFile, Sessions
+from kernelci.engine.ports import Emit, MountedFile, Sessions, Told
 from kernelci.engine.prompt import result_text
 from kernelci.engine.publish import Publisher
-from kernelci.protocol.objects import Run
+from kernelci.protocol.objects import CodeOutput, FileId, Image, Logs, Run
 from kernelci.protocol.parts import FunctionTool
 
 
@@ -36,10 +36,20 @@ class Tools:
             return f"There is no tool named {call.name!r}."
         await emit(CodeDone(call.id, call.code))
 
-        async def printed(stream: Literal["stdout", "stderr"], text: str) -> None:
-            await emit(OutputDelta(call.id, stream, text))
+        shown = ShownOutputs()
 
-        result = await self.sessions.execute(self.of.thread_id, call.code, files=self.files, on_stream=printed)
-        outputs = await self.publisher.outputs(result.outputs, self.of, emit)
-        await emit(Output(call.id, outputs, result.status, result.execution_count, result.outputs))
-        return result_text(outputs)
+        async def told(kind: Told, text: str) -> None:
+            output = await self._output(kind, text, emit)
+            shown.add(output)
+            await emit(OutputDelta(call.id, output, kind if kind == "stdout" or kind == "stderr" else None))
+
+        result = await self.sessions.execute(self.of.thread_id, call.code, files=self.files, on_output=told)
+        await emit(Output(call.id, result.status, result.execution_count, result.outputs))
+        return result_text(shown.whole())
+
+    async def _output(self, kind: Told, text: str, emit: Emit) -> CodeOutput:
+        """A piece of a cell's outputs as the API shows it; a picture becomes a file on the way."""
+        if kind != "picture":
+            return Logs(logs=text)
+        file = await self.publisher.figure(text, self.of, emit)
+        return Image(image=FileId(file_id=file.id))

@@ -17,7 +17,7 @@ from typing import cast
 import anyio
 import anyio.to_thread
 
-from kernelci.engine.ports import CellResult, OnStream
+from kernelci.engine.ports import CellResult, OnOutput
 from kernelci.protocol import ids
 from kernelci.protocol.objects import CellStatus
 from kernelci.protocol.parts import JsonObject
@@ -94,24 +94,28 @@ class KernelClient:
             self._deaf = True
             self._wake()
 
-    async def execute(self, code: str, on_stream: OnStream) -> CellResult:
+    async def execute(self, code: str, on_output: OnOutput) -> CellResult:
         """Run one cell to its end, as `Sessions.execute` has it."""
-        cell = self._cell = RunningCell(ids.letters(16), self._limits.received)
+        cell = self._cell = RunningCell(ids.letters(16), self._limits.received, self._limits.kept)
         self._unasked = 0
         self._wake()
         try:
             await self._send({"cell": cell.id, "code": code})
-            status, note = await self._follow(cell, on_stream)
+            status, note = await self._follow(cell, on_output)
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                await self._stop(cell)
+                await _tell(cell, on_output, last=True)
+            raise
         finally:
             if not (cell.over or self.gone):
                 with anyio.CancelScope(shield=True):
                     await self._stop(cell)
             self._cell = None
             self._wake()
-        await _tell(cell, on_stream)
         if note:
-            cell.outputs.stream("stderr", note)
-            await on_stream("stderr", note)
+            cell.note(note)
+        await _tell(cell, on_output, last=True)
         outputs = cell.outputs.collected()
         if cell.received < _OFF_LOOP:
             kept = trimmed(outputs, self._limits.kept)
@@ -142,13 +146,13 @@ class KernelClient:
             case code:
                 return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
 
-    async def _follow(self, cell: RunningCell, on_stream: OnStream) -> tuple[CellStatus, str | None]:
+    async def _follow(self, cell: RunningCell, on_output: OnOutput) -> tuple[CellStatus, str | None]:
         """Tell what the cell prints until it is over or had to be stopped; how it ended, and what to say of it."""
         timeout = self._limits.timeout
         with anyio.move_on_after(timeout) as clock:
             while not (cell.over or cell.flooded or cell.full or self._deaf):
                 await self._changed.wait()
-                await _tell(cell, on_stream)
+                await _tell(cell, on_output)
         if cell.over and not cell.flooded:
             note = f"Later cells may be stopped: {self._too_full()}.\n" if self._full else None
             return ("ok" if cell.status == "ok" else "error"), note
@@ -243,10 +247,12 @@ class KernelClient:
             self._unasked += size
         elif kind == "done":
             cell.reply(content)
-        elif len(line) < _OFF_LOOP or kind == "stream":
-            cell.publish(kind, content, size)
         else:
-            await anyio.to_thread.run_sync(cell.publish, kind, content, size)
+            if len(line) < _OFF_LOOP or kind == "stream":
+                cell.publish(kind, content, size)
+            else:
+                await anyio.to_thread.run_sync(cell.publish, kind, content, size)
+            cell.tell(kind, content)
         self._wake()
 
     async def _until(self, condition: Callable[[], bool]) -> None:
@@ -266,7 +272,9 @@ def _mapping(value: object) -> JsonObject:
     return cast(JsonObject, value) if isinstance(value, dict) else {}
 
 
-async def _tell(cell: RunningCell, on_stream: OnStream) -> None:
-    while printed := cell.printed():
-        for name, text in printed:
-            await on_stream(name, text)
+async def _tell(cell: RunningCell, on_output: OnOutput, *, last: bool = False) -> None:
+    if last:
+        cell.telling.close()
+    while told := cell.telling.told():
+        for kind, text in told:
+            await on_output(kind, text)

@@ -94,6 +94,13 @@ class Outputs:
             self._clear_next = False
 
 
+def changeable(kind: str, content: JsonObject) -> bool:
+    """Whether this takes back what was shown, or shows what can be updated."""
+    if kind in {"display_data", "execute_result"}:
+        return _display_id(content) is not None
+    return kind in {"clear_output", "update_display_data"}
+
+
 def counted(value: object) -> int | None:
     """An execution count, if it can be one: a notebook with any other is not valid."""
     return value if type(value) is int and 0 <= value < _MOST_CELLS else None

@@ -13,7 +13,7 @@ from typing import Self
 import anyio
 import anyio.to_thread
 
-from kernelci.engine.ports import CellResult, MountedFile, OnStream, SessionFile
+from kernelci.engine.ports import CellResult, MountedFile, OnOutput, SessionFile
 from kernelci.protocol.parts import JsonObject
 from kernelci.sandbox.engine import Engine
 from kernelci.sessions.client import LOST, CellLimits, KernelClient
@@ -73,11 +73,11 @@ class SessionPool:
         return await self._tasks.__aexit__(kind, error, trace)
 
     async def execute(
-        self, session_id: str, code: str, *, files: Sequence[MountedFile], on_stream: OnStream
+        self, session_id: str, code: str, *, files: Sequence[MountedFile], on_output: OnOutput
     ) -> CellResult:
         async with self._held(session_id) as session:
             with anyio.CancelScope() as session.running:
-                return await self._execute(session, code, files, on_stream)
+                return await self._execute(session, code, files, on_output)
             return CellResult("dead", None, (_said("The session was closed while the cell ran.\n"),))
 
     async def names(self, session_id: str, files: Sequence[MountedFile]) -> dict[str, str]:
@@ -110,15 +110,15 @@ class SessionPool:
                     return
 
     async def _execute(
-        self, session: _Session, code: str, files: Sequence[MountedFile], on_stream: OnStream
+        self, session: _Session, code: str, files: Sequence[MountedFile], on_output: OnOutput
     ) -> CellResult:
         await anyio.to_thread.run_sync(self._mount, session, files)
         client = await self._kernel(session)
         news = f"A new kernel was started, because {session.lost}. {LOST}\n" if session.lost else None
         if news:
-            await on_stream("stderr", news)
+            await on_output("stderr", news)
         try:
-            result = await client.execute(code, on_stream)
+            result = await client.execute(code, on_output)
         finally:
             if client.gone:
                 with anyio.CancelScope(shield=True):

@@ -10,6 +10,8 @@ _ESCAPES = re.compile(
     r"|\x1b[ -/]*[0-~]?"  # everything else that begins with ESC
     r"|[\x80-\x9f]"  # the same as single characters
 )
+_BEGUN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,1024}\x1b?|[ -/]*)\Z")
+"""An escape sequence at the end of a piece, which the next piece may go on with."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _ERASE = re.compile(r"\x1b\[([012]?)K")
 _MOVES = re.compile(r"\r+|\x08+|\x1b\[[012]?K|[^\r\x08\x1b]+")
@@ -23,8 +25,8 @@ def plain(text: str) -> str:
 
 def shown(text: str) -> str:
     """As `plain`, with `\\r`, `\\b` and erasures carried out: of a progress bar the last state is left."""
-    text = _ESCAPES.sub(lambda found: found[0] if _ERASE.fullmatch(found[0]) else "", whole(text))
-    return plain("\n".join(_line(line) if "\r" in line or "\b" in line else line for line in text.split("\n")))
+    screen = Screen()
+    return screen.take(text) + screen.close()
 
 
 def whole(text: str) -> str:
@@ -32,20 +34,77 @@ def whole(text: str) -> str:
     return _SURROGATES.sub("\ufffd", text).replace("\0", "\ufffd")
 
 
-def _line(line: str) -> str:
-    """The line after the moves in it; text written over other text replaces it."""
-    cells: list[str] = []
-    at = 0
-    for token in _MOVES.findall(line):
+class Screen:
+    """A stream as it is printed: tells of each piece what no later one can change.
+
+    An unfinished line is told as it comes until the cursor moves back in it; then it waits for its end, so that of
+    a progress bar the last state is told. What has been told already stays, and what would have been written over
+    it stands on a line of its own.
+    """
+
+    def __init__(self) -> None:
+        self._escape = ""
+        self._told = 0
+        self._cells: list[str] = []
+        self._at = 0
+        self._moved = False
+
+    def take(self, text: str) -> str:
+        """What a piece of the stream settles."""
+        text = self._escape + whole(text)
+        begun = _BEGUN.search(text)
+        self._escape = begun[0] if begun else ""
+        text = text.removesuffix(self._escape)
+        text = _ESCAPES.sub(lambda found: found[0] if _ERASE.fullmatch(found[0]) else "", text)
+        *lines, unfinished = text.split("\n")
+        return "".join([*(self._write(line) + self._end() + "\n" for line in lines), self._write(unfinished)])
+
+    def close(self) -> str:
+        """What is left of the unfinished line; the next piece begins another."""
+        self._escape = ""
+        return self._end()
+
+    def clear(self) -> None:
+        """Forget what has not been told."""
+        self._escape = ""
+        self._end()
+
+    def _write(self, text: str) -> str:
+        if not self._moved and not any(move in text for move in "\r\b\x1b"):
+            text = plain(text)
+            self._told += len(text)
+            self._at = self._told
+            return text
+        self._moved = True
+        return "".join(self._move(token) for token in _MOVES.findall(text))
+
+    def _move(self, token: str) -> str:
+        """Carry out a move or a writing; gives what was settled by its going back over what has been told."""
         if token[0] == "\r":
-            at = 0
-        elif token[0] == "\b":
-            at = max(0, at - len(token))
-        elif erasure := _ERASE.fullmatch(token):
-            first = at if erasure[1] in {"", "0"} else 0
-            last = at if erasure[1] == "1" else len(cells)
-            cells[first:last] = " " * (last - first)
+            self._at = 0
+            return ""
+        if token[0] == "\b":
+            self._at = max(0, self._at - len(token))
+            return ""
+        settled = ""
+        if self._at < self._told:
+            settled = f"{''.join(self._cells)}\n"
+            self._told = self._at = 0
+            self._cells = []
+        here = self._at - self._told
+        if erasure := _ERASE.fullmatch(token):
+            first = here if erasure[1] in {"", "0"} else 0
+            last = here if erasure[1] == "1" else len(self._cells)
+            self._cells[first:last] = " " * (last - first)
         else:
-            cells[at : at + len(token)] = token
-            at += len(token)
-    return "".join(cells).rstrip(" ")
+            token = plain(token)
+            self._cells[here : here + len(token)] = token
+            self._at += len(token)
+        return settled
+
+    def _end(self) -> str:
+        text = "".join(self._cells).rstrip(" ")
+        self._cells = []
+        self._told = self._at = 0
+        self._moved = False
+        return text

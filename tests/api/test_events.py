@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from inline_snapshot import snapshot
 
 from kernelci.api.dialect import Dialect
@@ -45,17 +44,10 @@ PLOT_AND_FILE = [
     CodeDelta("call_1", "print(1)\n"),
     CodeDelta("call_1", "2+2"),
     CodeDone("call_1", "print(1)\n2+2"),
-    OutputDelta("call_1", "stdout", "1\n"),
-    Output(
-        "call_1",
-        (Logs(logs="1\n4"), Image(image=FileId(file_id="file-2"))),
-        "ok",
-        notebook=(
-            {"output_type": "stream", "name": "stdout", "text": "1\n"},
-            {"output_type": "execute_result", "data": {"text/plain": "4"}},
-            {"output_type": "display_data", "data": {"image/png": "iVBO"}},
-        ),
-    ),
+    OutputDelta("call_1", Logs(logs="1\n"), "stdout"),
+    OutputDelta("call_1", Logs(logs="4")),
+    OutputDelta("call_1", Image(image=FileId(file_id="file-2"))),
+    Output("call_1", "ok"),
     TurnOpened(1),
     TextDelta("שלום: [out]("),
     TextDelta("sandbox:/mnt/data/out.csv", produced("file-3", "/mnt/data/out.csv")),
@@ -341,9 +333,9 @@ def test_a_failure_ends_what_is_open() -> None:
 
 
 def test_a_picture_without_a_word_after_it_has_a_message_of_its_own() -> None:
-    output = Output("call_1", (Image(image=FileId(file_id="file-2")),), "ok")
-    events = [RunMoved("in_progress"), CodeDone("call_1", "plot()"), output, RunMoved("completed")]
-    assert outline(rendered(journal(*events)))[-7:] == snapshot(
+    shown = OutputDelta("call_1", Image(image=FileId(file_id="file-2")))
+    events = [RunMoved("in_progress"), CodeDone("call_1", "plot()"), shown, Output("call_1", "ok")]
+    assert outline(rendered(journal(*events, RunMoved("completed"))))[-7:] == snapshot(
         [
             "thread.run.step.in_progress",
             "thread.message.created",
@@ -356,54 +348,23 @@ def test_a_picture_without_a_word_after_it_has_a_message_of_its_own() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("printed", "notebook", "outputs", "shown"),
-    [
-        (["a\n"], ["a\n"], ["a\n"], ["a\n"]),
-        (["a"], ["a", ("7",)], ["a\n7"], ["a\n7"]),
-        (
-            ["10%\r", "100%\n"],
-            ["100%\n", ("ValueError: x",)],
-            ["100%\nValueError: x"],
-            ["10%\r100%\nValueError: x"],
-        ),
-        ([], ["a\n"], ["a\n"], ["a\n"]),
-        (["a\n", "b\n"], ["a\n", None, "b\n", ("7",)], ["a\n", None, "b\n7"], ["a\nb\n", None, "7"]),
-        (["a\n"], [None, "a\n", ("7",)], [None, "a\n7"], ["a\n", None, "7"]),
-        (["x"], [], [], ["x"]),
-    ],
-    ids=["printed", "a result", "a progress bar", "unheard", "around a picture", "after a picture", "cleared"],
-)
-def test_what_was_streamed_is_not_sent_again(
-    printed: list[str],
-    notebook: list[str | tuple[str] | None],
-    outputs: list[str | None],
-    shown: list[str | None],
-) -> None:
-    """`None` is a picture; a text in the notebook is printed, one in a tuple is a result."""
-    picture = {"output_type": "display_data", "data": {"image/png": ""}}
-    cells = [
-        picture
-        if each is None
-        else {"output_type": "stream", "name": "stdout", "text": each}
-        if isinstance(each, str)
-        else {"output_type": "execute_result", "data": {"text/plain": each[0]}}
-        for each in notebook
-    ]
-    final = tuple(Logs(logs=each) if each else Image(image=FileId(file_id="file-2")) for each in outputs)
+def test_text_after_a_picture_is_another_output() -> None:
+    shown = [Logs(logs="a"), Logs(logs="b\n"), Image(image=FileId(file_id="file-2")), Logs(logs="c")]
     events = rendered(
         journal(
             RunMoved("in_progress"),
             CodeDone("call_1", "code"),
-            *(OutputDelta("call_1", "stdout", text) for text in printed),
-            Output("call_1", final, "ok", notebook=tuple(cells)),
+            *(OutputDelta("call_1", output) for output in shown),
+            Output("call_1", "ok"),
         )
     )
-    added: dict[int, str | None] = {}
-    for name, data in events:
-        if name == "thread.run.step.delta":
-            call = data["delta"]["step_details"]["tool_calls"][0]["code_interpreter"]
-            for output in call.get("outputs", ()):
-                text = output.get("logs")
-                added[output["index"]] = text if text is None else (added.get(output["index"]) or "") + text
-    assert [added[index] for index in range(len(added))] == shown
+    deltas = [_part(data["delta"])["code_interpreter"].get("outputs") for _, data in events if "delta" in data]
+    assert [output["index"] for outputs in deltas for output in outputs or ()] == [0, 0, 1, 2]
+    final = events[-1][1]["step_details"]["tool_calls"][0]["code_interpreter"]["outputs"]
+    assert final == snapshot(
+        [
+            {"type": "logs", "logs": "ab\n"},
+            {"type": "image", "image": {"file_id": "file-2"}},
+            {"type": "logs", "logs": "c"},
+        ]
+    )

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from kernelci.engine.events import Recorded
-from kernelci.engine.ports import CellResult, Model, Models, MountedFile, OnStream, SessionFile
+from kernelci.engine.ports import CellResult, Model, Models, MountedFile, OnOutput, SessionFile
 from kernelci.engine.publish import Publisher
 from kernelci.engine.supervisor import Supervisor
 from kernelci.protocol import ids
@@ -27,17 +27,23 @@ OK = CellResult("ok", 1, ())
 
 @dataclass(slots=True)
 class PlayedSession:
-    """Stands for a kernel: `cell` answers, `folder` holds the files it wrote."""
+    """Stands for a kernel: `cell` tells what it prints and answers, `folder` holds the files it wrote."""
 
-    cell: Callable[[str, OnStream], Awaitable[CellResult]] | None = None
+    cell: Callable[[str, OnOutput], Awaitable[CellResult]] | None = None
     folder: dict[str, bytes] = field(default_factory=dict[str, bytes])
     mounted: list[str] = field(default_factory=list[str])
 
     async def execute(
-        self, session_id: str, code: str, *, files: Sequence[MountedFile], on_stream: OnStream
+        self, session_id: str, code: str, *, files: Sequence[MountedFile], on_output: OnOutput
     ) -> CellResult:
         self.mounted = [file.filename for file in files]
-        return await self.cell(code, on_stream) if self.cell else OK
+        result = await self.cell(code, on_output) if self.cell else OK
+        for output in result.outputs:
+            if output["output_type"] == "error":
+                await on_output("result", "\n".join(output["traceback"]))
+            elif picture := output.get("data", {}).get("image/png"):
+                await on_output("picture", picture)
+        return result
 
     async def names(self, session_id: str, files: Sequence[MountedFile]) -> dict[str, str]:
         return {file.file_id: file.filename for file in files}

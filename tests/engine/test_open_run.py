@@ -77,8 +77,9 @@ def test_talk_code_talk_is_strictly_nested() -> None:
         CodeDelta("call_1", "0"),
         UsageCounted(Usage(prompt_tokens=5, completion_tokens=3, total_tokens=8)),
         CodeDone("call_1", "1/0"),
-        OutputDelta("call_1", "stdout", "hm"),
-        Output("call_1", (Logs(logs="hm\nZeroDivisionError"),), "error", 1),
+        OutputDelta("call_1", Logs(logs="hm\n"), "stdout"),
+        OutputDelta("call_1", Logs(logs="ZeroDivisionError")),
+        Output("call_1", "error", 1),
         TurnOpened(1),
         TextDelta("No."),
         UsageCounted(Usage(prompt_tokens=9, completion_tokens=1, total_tokens=10)),
@@ -100,6 +101,7 @@ def test_talk_code_talk_is_strictly_nested() -> None:
             "CodeDelta",
             "UsageCounted",
             "CodeDone",
+            "OutputDelta",
             "OutputDelta",
             "Output",
             "step completed",
@@ -132,7 +134,8 @@ def test_figures_go_before_the_next_messages_text_and_links_are_attachments() ->
         OpenRun(a_run()),
         RunMoved("in_progress"),
         CodeDone("call_1", "plt.show()"),
-        Output("call_1", (Image(image=FileId(file_id="file-1")),), "ok"),
+        OutputDelta("call_1", Image(image=FileId(file_id="file-1"))),
+        Output("call_1", "ok"),
         TextDelta("שלום: "),
         TextDelta("sandbox:/mnt/data/é.csv", file),
         TextDelta(" 🙂"),
@@ -181,7 +184,8 @@ def test_figures_that_no_text_follows_get_a_message_of_their_own() -> None:
         OpenRun(a_run()),
         RunMoved("in_progress"),
         CodeDone("call_1", "plt.show()"),
-        Output("call_1", (Image(image=FileId(file_id="file-1")),), "ok"),
+        OutputDelta("call_1", Image(image=FileId(file_id="file-1"))),
+        Output("call_1", "ok"),
         RunMoved("completed"),
     )
     assert words[-5:] == [
@@ -257,8 +261,10 @@ def test_a_cancelled_cell_keeps_what_it_printed() -> None:
         OpenRun(a_run()),
         RunMoved("in_progress"),
         CodeDone("call_1", "while True: print(1)"),
-        OutputDelta("call_1", "stdout", "1\n"),
-        OutputDelta("call_1", "stdout", "1\n"),
+        OutputDelta("call_1", Logs(logs="1\n"), "stdout"),
+        OutputDelta("call_1", Logs(logs="1\n"), "stdout"),
+        OutputDelta("call_1", Logs(logs="2\n"), "stderr"),
+        OutputDelta("call_1", Logs(logs="KeyboardInterrupt")),
         RunMoved("cancelling"),
         RunMoved("cancelled"),
     )
@@ -266,9 +272,15 @@ def test_a_cancelled_cell_keeps_what_it_printed() -> None:
     cell = one(stored, Cell)
     assert (cell.status, cell.outputs) == (
         "interrupted",
-        ({"output_type": "stream", "name": "stdout", "text": "1\n1\n"},),
+        (
+            {"output_type": "stream", "name": "stdout", "text": "1\n1\n"},
+            {"output_type": "stream", "name": "stderr", "text": "2\n"},
+            {"output_type": "display_data", "data": {"text/plain": "KeyboardInterrupt"}, "metadata": {}},
+        ),
     )
-    assert one(stored, RunStep).step_details.tool_calls[0].code_interpreter.outputs == (Logs(logs="1\n1\n"),)
+    assert one(stored, RunStep).step_details.tool_calls[0].code_interpreter.outputs == (
+        Logs(logs="1\n1\n2\nKeyboardInterrupt"),
+    )
 
 
 def test_code_that_was_never_run_is_no_cell() -> None:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from kernelci.engine.events import CodeDone, RunMoved, StepMoved, TextDelta
-from kernelci.engine.ports import CellResult, Emit, Model, ModelRequest, OnStream, Page, Reply
+from kernelci.engine.ports import CellResult, Emit, Model, ModelRequest, OnOutput, Page, Reply
 from kernelci.errors import IllegalMove, InvalidRequest, KernelUnavailable
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import CallFunction, Turn
@@ -20,7 +20,7 @@ ERROR = {"output_type": "error", "ename": "ZeroDivisionError", "evalue": "", "tr
 
 
 async def test_a_failure_goes_back_to_the_model_and_its_correction_runs(engine: Engine) -> None:
-    async def cell(code: str, on_stream: OnStream) -> CellResult:
+    async def cell(code: str, on_output: OnOutput) -> CellResult:
         return CellResult("error", 1, (ERROR,)) if code == "1/0" else CellResult("ok", 2, ())
 
     def second(request: ModelRequest) -> Turn:
@@ -45,7 +45,7 @@ async def test_a_failure_goes_back_to_the_model_and_its_correction_runs(engine: 
 async def test_code_is_stored_before_it_runs_and_the_notebook_before_the_end_is_seen(engine: Engine) -> None:
     stored: list[str] = []
 
-    async def cell(code: str, on_stream: OnStream) -> CellResult:
+    async def cell(code: str, on_output: OnOutput) -> CellResult:
         for step in await engine.store.all(RunStep, within=run.id):
             stored.extend(call.code_interpreter.input for call in step.step_details.tool_calls)
         return OK
@@ -59,7 +59,7 @@ async def test_code_is_stored_before_it_runs_and_the_notebook_before_the_end_is_
 
 
 async def test_figures_and_links_become_files_of_the_surface_that_asked(engine: Engine) -> None:
-    async def cell(code: str, on_stream: OnStream) -> CellResult:
+    async def cell(code: str, on_output: OnOutput) -> CellResult:
         return CellResult("ok", 1, ({"output_type": "display_data", "data": {"image/png": PNG}, "metadata": {}},))
 
     engine.session.cell = cell
@@ -131,8 +131,8 @@ async def test_a_token_budget_ends_a_run_as_incomplete(engine: Engine) -> None:
 
 
 async def test_the_clock_ends_a_run_and_its_open_cell(engine: Engine) -> None:
-    async def cell(code: str, on_stream: OnStream) -> CellResult:
-        await on_stream("stdout", "so far\n")
+    async def cell(code: str, on_output: OnOutput) -> CellResult:
+        await on_output("stdout", "so far\n")
         await anyio.sleep_forever()
         raise AssertionError
 
@@ -160,7 +160,7 @@ async def test_a_waiting_run_expires_too(engine: Engine) -> None:
 async def test_cancel_stops_a_run_once(engine: Engine) -> None:
     began = anyio.Event()
 
-    async def cell(code: str, on_stream: OnStream) -> CellResult:
+    async def cell(code: str, on_output: OnOutput) -> CellResult:
         began.set()
         await anyio.sleep_forever()
         raise AssertionError
@@ -182,7 +182,7 @@ async def test_cancel_stops_a_run_once(engine: Engine) -> None:
 
 
 async def test_a_kernel_that_cannot_start_fails_the_run_and_not_the_thread(engine: Engine) -> None:
-    async def cell(code: str, on_stream: OnStream) -> CellResult:
+    async def cell(code: str, on_output: OnOutput) -> CellResult:
         raise KernelUnavailable("No kernel: the disk is full.")
 
     engine.session.cell = cell
@@ -196,7 +196,7 @@ async def test_a_kernel_that_cannot_start_fails_the_run_and_not_the_thread(engin
 
 
 async def test_a_mistake_of_ours_fails_the_run_without_its_inner_words(engine: Engine) -> None:
-    async def cell(code: str, on_stream: OnStream) -> CellResult:
+    async def cell(code: str, on_output: OnOutput) -> CellResult:
         raise ZeroDivisionError("secret path")
 
     engine.session.cell = cell
@@ -263,7 +263,7 @@ async def test_a_message_that_a_stop_cut_short_is_closed(engine: Engine) -> None
 
 
 async def test_code_that_a_stop_cut_short_is_in_the_notebook(engine: Engine) -> None:
-    async def cell(code: str, on_stream: OnStream) -> CellResult:
+    async def cell(code: str, on_output: OnOutput) -> CellResult:
         begun.set()
         await anyio.sleep_forever()
         raise AssertionError
@@ -359,9 +359,9 @@ async def test_a_store_that_does_not_work_for_a_while_does_not_keep_a_run_active
 
 
 async def test_printed_text_is_told_while_the_cell_runs(engine: Engine) -> None:
-    async def cell(code: str, on_stream: OnStream) -> CellResult:
-        await on_stream("stdout", "1\n")
-        await on_stream("stderr", "2\n")
+    async def cell(code: str, on_output: OnOutput) -> CellResult:
+        await on_output("stdout", "1\n")
+        await on_output("stderr", "2\n")
         return CellResult("ok", 1, ({"output_type": "stream", "name": "stdout", "text": "1\n2\n"},))
 
     engine.session.cell = cell

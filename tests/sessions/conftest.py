@@ -46,7 +46,7 @@ class Pool:
 
     async def run(self, code: str, *files: MountedFile, session: str = "thread_1") -> CellResult:
         """Run a cell."""
-        return await self.sessions.execute(session, code, files=files, on_stream=unheard)
+        return await self.sessions.execute(session, code, files=files, on_output=unheard)
 
 
 Started = Callable[..., AbstractAsyncContextManager[Pool]]

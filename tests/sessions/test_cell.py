@@ -5,13 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelci.sessions.cell import STREAMED, RunningCell
+from kernelci.sessions.cell import RunningCell
+from kernelci.sessions.trim import Limits
 
 OK = {"status": "ok", "execution_count": 3}
 
 
 def test_a_cell_is_over_when_its_end_has_come():
-    cell = RunningCell("1", 100)
+    cell = RunningCell("1", 100, Limits())
     cell.publish("stream", {"name": "stdout", "text": "before"}, 1)
     assert not cell.over
 
@@ -21,22 +22,8 @@ def test_a_cell_is_over_when_its_end_has_come():
     assert (cell.status, cell.execution_count) == ("ok", 3)
 
 
-def test_printed_text_is_given_once_joined_and_only_so_much():
-    cell = RunningCell("1", 10 * STREAMED)
-    for name, text in (("stdout", "a"), ("stdout", "b"), ("stderr", "c"), ("stdout", "d")):
-        cell.publish("stream", {"name": name, "text": text}, 1)
-    assert cell.printed() == [("stdout", "ab"), ("stderr", "c"), ("stdout", "d")]
-    assert cell.printed() == []
-
-    cell.publish("stream", {"name": "stdout", "text": "x" * STREAMED}, 1)
-    cell.publish("stream", {"name": "stdout", "text": "y"}, 1)
-    assert cell.printed() == [
-        ("stdout", "x" * (STREAMED - 4) + "\n[... more is printed than is shown here while the cell runs ...]\n")
-    ]
-
-
 def test_a_flood_is_noticed_and_not_kept():
-    cell = RunningCell("1", 100)
+    cell = RunningCell("1", 100, Limits())
     cell.publish("stream", {"name": "stdout", "text": "kept"}, 60)
     cell.publish("stream", {"name": "stdout", "text": "not kept"}, 60)
     assert cell.flooded
@@ -54,10 +41,12 @@ CONTENT = st.dictionaries(st.sampled_from(["ename", "name", "text", "status", "e
 
 @given(st.sampled_from(["done", "stream", "clear_output", "error"]), CONTENT)
 def test_a_malformed_message_changes_nothing_that_matters(kind: str, content: dict[str, object]):
-    cell = RunningCell("1", 100)
+    cell = RunningCell("1", 100, Limits())
     cell.publish(kind, content, 1)
     cell.reply(content)
-    cell.printed()
+    cell.tell(kind, content)
+    cell.telling.close()
+    cell.telling.told()
 
     assert cell.status in {"ok", "error"}
     assert cell.execution_count is None or isinstance(cell.execution_count, int)

@@ -33,7 +33,7 @@ async def test_printed_text_is_told_while_the_cell_runs(pool: Pool):
     told: list[tuple[str, str]] = []
     heard = anyio.Event()
 
-    async def on_stream(stream: str, text: str) -> None:
+    async def on_output(stream: str, text: str) -> None:
         told.append((stream, text))
         heard.set()
 
@@ -43,7 +43,7 @@ async def test_printed_text_is_told_while_the_cell_runs(pool: Pool):
         results: list[CellResult] = []
 
         async def run() -> None:
-            results.append(await pool.sessions.execute("told", code, files=(), on_stream=on_stream))
+            results.append(await pool.sessions.execute("told", code, files=(), on_output=on_output))
 
         tasks.start_soon(run)
         await heard.wait()

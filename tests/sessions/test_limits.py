@@ -49,7 +49,7 @@ async def test_a_cell_that_does_not_obey_takes_its_kernel_along(started: Started
 async def test_cancelling_interrupts_and_variables_stay(started: Started, tmp_path: Path):
     begun = anyio.Event()
 
-    async def on_stream(stream: str, text: str) -> None:
+    async def on_output(stream: str, text: str) -> None:
         begun.set()
 
     async with started(tmp_path) as pool:
@@ -58,7 +58,7 @@ async def test_cancelling_interrupts_and_variables_stay(started: Started, tmp_pa
 
             async def run() -> None:
                 code = "print('begun')\nwhile True: x += 1"
-                await pool.sessions.execute("thread_1", code, files=(), on_stream=on_stream)
+                await pool.sessions.execute("thread_1", code, files=(), on_output=on_output)
 
             tasks.start_soon(run)
             await begun.wait()
@@ -69,25 +69,25 @@ async def test_cancelling_interrupts_and_variables_stay(started: Started, tmp_pa
 
 
 async def test_a_reader_that_fails_stops_the_cell(started: Started, tmp_path: Path):
-    async def on_stream(stream: str, text: str) -> None:
+    async def on_output(stream: str, text: str) -> None:
         raise ValueError("full")
 
     async with started(tmp_path) as pool:
         with pytest.raises(ValueError, match="full"):
-            await pool.sessions.execute("s", "print(1)\nwhile True: pass", files=(), on_stream=on_stream)
+            await pool.sessions.execute("s", "print(1)\nwhile True: pass", files=(), on_output=on_output)
         assert text_of(await pool.run("2", session="s")) == "2"
 
 
 async def test_a_flood_of_text_is_cut(pool: Pool):
     told = 0
 
-    async def on_stream(stream: str, text: str) -> None:
+    async def on_output(stream: str, text: str) -> None:
         nonlocal told
         told += len(text)
 
     await pool.run("x = 7", session="flood")
     code = "for n in range(10_000): print('y' * 10_000)"
-    result = await pool.sessions.execute("flood", code, files=(), on_stream=on_stream)
+    result = await pool.sessions.execute("flood", code, files=(), on_output=on_output)
 
     assert result.status == "ok"
     assert told < 1.1 * 1024**2
@@ -213,7 +213,7 @@ async def test_a_kernel_that_dies_says_so_and_the_next_is_fresh(pool: Pool, deat
     heard = anyio.Event()
     results: list[CellResult] = []
 
-    async def on_stream(stream: str, text: str) -> None:
+    async def on_output(stream: str, text: str) -> None:
         heard.set()
 
     code = "import os, time\nx = 7\nopen('kept', 'w').write('yes')\nprint('last words')\n"
@@ -221,7 +221,7 @@ async def test_a_kernel_that_dies_says_so_and_the_next_is_fresh(pool: Pool, deat
     async with anyio.create_task_group() as tasks:
 
         async def run() -> None:
-            results.append(await pool.sessions.execute("dying", code, files=(), on_stream=on_stream))
+            results.append(await pool.sessions.execute("dying", code, files=(), on_output=on_output))
 
         tasks.start_soon(run)
         await heard.wait()
@@ -241,14 +241,14 @@ async def test_a_kernel_that_is_killed_from_outside_says_so(pool: Pool):
     begun = anyio.Event()
     results: list[CellResult] = []
 
-    async def on_stream(stream: str, text: str) -> None:
+    async def on_output(stream: str, text: str) -> None:
         begun.set()
 
     async with anyio.create_task_group() as tasks:
 
         async def run() -> None:
             code = "print(1)\nwhile True: pass"
-            results.append(await pool.sessions.execute("killed", code, files=(), on_stream=on_stream))
+            results.append(await pool.sessions.execute("killed", code, files=(), on_output=on_output))
 
         tasks.start_soon(run)
         await begun.wait()

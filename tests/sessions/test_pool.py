@@ -37,14 +37,14 @@ async def test_leaving_the_pool_ends_a_cell_that_runs(started: Started, tmp_path
     results: list[CellResult] = []
     begun = anyio.Event()
 
-    async def on_stream(stream: str, text: str) -> None:
+    async def on_output(stream: str, text: str) -> None:
         begun.set()
 
     async with anyio.create_task_group() as tasks, started(tmp_path) as pool:
 
         async def run() -> None:
             code = "print(1)\nwhile True: pass"
-            results.append(await pool.sessions.execute("s", code, files=(), on_stream=on_stream))
+            results.append(await pool.sessions.execute("s", code, files=(), on_output=on_output))
 
         tasks.start_soon(run)
         await begun.wait()
@@ -78,13 +78,13 @@ async def test_a_session_waits_when_all_kernels_are_busy(started: Started, tmp_p
     begun = anyio.Event()
     done: list[str] = []
 
-    async def on_stream(stream: str, text: str) -> None:
+    async def on_output(stream: str, text: str) -> None:
         begun.set()
 
     async with started(tmp_path, max_kernels=1) as pool, anyio.create_task_group() as tasks:
 
         async def run(session: str, code: str) -> None:
-            await pool.sessions.execute(session, code, files=(), on_stream=on_stream)
+            await pool.sessions.execute(session, code, files=(), on_output=on_output)
             done.append(session)
 
         first = "print(1)\nimport os, time\nwhile not os.path.exists('go'): time.sleep(0.01)"
@@ -125,14 +125,14 @@ async def test_closing_in_the_middle_of_a_cell(started: Started, tmp_path: Path)
     begun = anyio.Event()
     results: list[CellResult] = []
 
-    async def on_stream(stream: str, text: str) -> None:
+    async def on_output(stream: str, text: str) -> None:
         begun.set()
 
     async with started(tmp_path) as pool, anyio.create_task_group() as tasks:
 
         async def run() -> None:
             code = "print(1)\nwhile True: pass"
-            results.append(await pool.sessions.execute("s", code, files=(), on_stream=on_stream))
+            results.append(await pool.sessions.execute("s", code, files=(), on_output=on_output))
 
         tasks.start_soon(run)
         await begun.wait()
@@ -158,14 +158,14 @@ async def test_a_zygote_that_dies_is_replaced_and_its_sessions_are_told(started:
         begun = anyio.Event()
         results: list[CellResult] = []
 
-        async def on_stream(stream: str, text: str) -> None:
+        async def on_output(stream: str, text: str) -> None:
             begun.set()
 
         async with anyio.create_task_group() as tasks:
 
             async def run() -> None:
                 code = "print(1)\nwhile True: pass"
-                results.append(await pool.sessions.execute("busy", code, files=(), on_stream=on_stream))
+                results.append(await pool.sessions.execute("busy", code, files=(), on_output=on_output))
 
             tasks.start_soon(run)
             await begun.wait()
@@ -200,7 +200,7 @@ async def main(folder, environment, lock, name):
     ):
         code = f"import ctypes, subprocess; ctypes.CDLL(None).prctl(15, b'{name}')\\n"
         code += "subprocess.Popen(['sleep', '100'])\\nprint('begun')\\nwhile True: pass"
-        await pool.execute("s", code, files=(), on_stream=heard)
+        await pool.execute("s", code, files=(), on_output=heard)
 
 anyio.run(main, *sys.argv[1:])
 """
@@ -239,7 +239,7 @@ async def test_an_environment_that_cannot_be_built_is_told(tmp_path: Path):
     async with Engine(broken, folder, Limits()) as engine, SessionPool(folder, Settings(), engine) as pool:
         for _ in range(2):
             with pytest.raises(KernelUnavailable, match="could not be built"):
-                await pool.execute("s", "1", files=(), on_stream=unheard)
+                await pool.execute("s", "1", files=(), on_output=unheard)
 
 
 @pytest.mark.parametrize("id", ["", "..", "a/b", "a\0", ".hidden", "x" * 200])
