@@ -6,10 +6,9 @@ Nothing of the record changes. Variables go with the kernel, when whoever asked 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from kernelci.engine.inputs import session_files
-from kernelci.engine.ports import Blobs, MountedFile, Sessions, Store
+from kernelci.engine.ports import Blobs, MountedFile, Sessions, Store, Told
 from kernelci.protocol.objects import Cell, Message, Run
 
 
@@ -35,10 +34,10 @@ async def replay(thread_id: str, *, store: Store, blobs: Blobs, sessions: Sessio
     for cell in cells:
         files = await session_files(store, await store.get(Run, cell.run_id), messages)
         mounted = [MountedFile(file.id, file.filename, blobs.path(file.blob)) for file in files]
-        result = await sessions.execute(thread_id, cell.code, files=mounted, on_stream=_unheard)
+        result = await sessions.execute(thread_id, cell.code, files=mounted, on_output=_unheard)
         otherwise += (result.status == "ok") != (cell.status == "ok")
     return Replayed(len(cells), otherwise)
 
 
-async def _unheard(_stream: Literal["stdout", "stderr"], _text: str) -> None:
-    """What is printed the second time, nobody reads."""
+async def _unheard(_kind: Told, _text: str) -> None:
+    """What is shown the second time, nobody reads."""
