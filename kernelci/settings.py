@@ -51,6 +51,7 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("cloud_key", "OPENAI_API_KEY"),
         description="Key used only when --model or --model-url asks for the cloud.",
     )
+    strict: bool = Field(False, description="Refuse what the hosted service refused, slips of its own pages too.")
     execution_timeout: float = Field(120.0, gt=0, description="Seconds that one cell may run.")
     interrupt_grace: float = Field(5.0, gt=0, description="Seconds from an interrupt to the kill.")
     run_timeout: float = Field(600.0, gt=0, description="Seconds from a run's creation to its expiry.")

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from kernelci.api.dialects.choice import UnknownApiVersion
 from kernelci.api.request import json_response
-from kernelci.errors import KernelciError
+from kernelci.errors import KernelciError, NotFound
+from kernelci.protocol.ids import Surface
 from kernelci.protocol.parts import JsonObject
+
+
+class UnknownUrl(NotFound):
+    """Invalid URL"""
 
 
 def envelope(error: KernelciError) -> JsonObject:
@@ -16,7 +22,13 @@ def envelope(error: KernelciError) -> JsonObject:
 
 def gateway_envelope(error: KernelciError) -> JsonObject:
     """An error's body as Azure's gateway has it, before a request reaches the API."""
-    return {"error": {"code": str(error.status), "message": error.message}}
+    message = UnknownApiVersion().message if isinstance(error, UnknownUrl) else error.message
+    return {"error": {"code": str(error.status), "message": message}}
+
+
+def is_gateways(error: KernelciError, surface: Surface) -> bool:
+    """Whether Azure's gateway, not the API behind it, would have sent this error."""
+    return surface == "azure" and (error.status == 401 or isinstance(error, UnknownUrl | UnknownApiVersion))
 
 
 def refused(error: KernelciError, *, by_gateway: bool = False) -> Response:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from kernelci.api.dialect import Dialect, downgrade
+from kernelci.api.dialects.choice import Dialect
+from kernelci.api.dialects.objects import downgrade, downgrade_details, downgrade_name
 from kernelci.engine.events import (
     CallDelta,
     CodeDelta,
@@ -95,7 +96,12 @@ class Stream:
                 assert_never(event)
 
     def _whole(self, name: str, recorded: Recorded) -> WireEvent:
-        return name, whole(self.dialect, _subject(recorded))
+        return downgrade_name(self.dialect, name), downgrade(self.dialect, _subject(recorded))
+
+    def _step_delta(self, recorded: Recorded, call: JsonObject) -> WireEvent:
+        details = downgrade_details(self.dialect, {"type": "tool_calls", "tool_calls": [call]})
+        data = {"id": _subject(recorded).id, "object": "thread.run.step.delta", "delta": {"step_details": details}}
+        return "thread.run.step.delta", data
 
     def _text_deltas(self, event: TextDelta, recorded: Recorded) -> Iterator[WireEvent]:
         part: JsonObject = {"index": recorded.index, "type": "text"}
@@ -125,13 +131,8 @@ class Stream:
         if event.call_id not in self._opened:
             self._opened.add(event.call_id)
             opening = {**call, "id": event.call_id, kind: _opening(event)}
-            yield _step_delta(recorded, opening)
-        yield _step_delta(recorded, {**call, kind: _more(event, recorded)})
-
-
-def whole(dialect: Dialect, subject: Object) -> JsonObject:
-    """An object in full, as the client knows it."""
-    return downgrade(dialect, subject.wire())
+            yield self._step_delta(recorded, opening)
+        yield self._step_delta(recorded, {**call, kind: _more(event, recorded)})
 
 
 def _opening(event: CodeDelta | CallDelta | OutputDelta) -> JsonObject:
@@ -161,9 +162,3 @@ def _subject(recorded: Recorded) -> Object:
 def _message_delta(recorded: Recorded, part: JsonObject) -> WireEvent:
     data = {"id": _subject(recorded).id, "object": "thread.message.delta", "delta": {"content": [part]}}
     return "thread.message.delta", data
-
-
-def _step_delta(recorded: Recorded, call: JsonObject) -> WireEvent:
-    details = {"type": "tool_calls", "tool_calls": [call]}
-    data = {"id": _subject(recorded).id, "object": "thread.run.step.delta", "delta": {"step_details": details}}
-    return "thread.run.step.delta", data

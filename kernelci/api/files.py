@@ -9,15 +9,8 @@ import anyio
 from starlette.responses import FileResponse, Response
 
 from kernelci.api.multipart import Multipart
-from kernelci.api.request import (
-    ApiRequest,
-    announced,
-    answer,
-    answer_deleted,
-    answer_list,
-    page,
-    read_query,
-)
+from kernelci.api.paging import page
+from kernelci.api.request import ApiRequest, announced, answer, answer_deleted, answer_list, read_query
 from kernelci.api.validation import listed
 from kernelci.engine import files
 from kernelci.engine.ports import Blob, TooManyBytes
@@ -26,6 +19,9 @@ from kernelci.protocol.objects import File
 from kernelci.protocol.requests import FileListQuery
 
 PURPOSES = ("assistants", "vision", "batch", "fine-tune", "user_data", "evals")
+
+_KEPT = frozenset({"assistants", "vision", "user_data"})
+"""Purposes of files that OpenAI took and never gave back."""
 
 _AROUND = 1024 * 1024
 """Bytes of a request around its file: boundaries, headers, the other fields."""
@@ -79,6 +75,7 @@ async def retrieve(request: ApiRequest) -> Response:
 async def content(request: ApiRequest) -> Response:
     """`GET /files/{file_id}/content`: the bytes, never as something that a browser would show."""
     file = await _find(request)
+    _check_downloadable(request, file)
     path = request.state["service"].blobs.path(file.blob)
     if not await anyio.Path(path).exists():
         raise NotFound(f"The bytes of {file.id} are lost.", param="id")
@@ -95,6 +92,13 @@ async def delete(request: ApiRequest) -> Response:
     file = await _find(request)
     await files.delete(request.state["service"], file)
     return answer_deleted(file.id, "file")
+
+
+def _check_downloadable(request: ApiRequest, file: File) -> None:
+    """Refuse, where the server is strict, what OpenAI would not give back; Azure did."""
+    dialect = request.state["dialect"]
+    if dialect.strict and dialect.surface == "openai" and file.purpose in _KEPT:
+        raise InvalidRequest(f"Not allowed to download files of purpose: {file.purpose}")
 
 
 async def _find(request: ApiRequest) -> File:

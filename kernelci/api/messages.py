@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from kernelci.api.request import ApiRequest, answer, answer_deleted, answer_list, page, read_body, read_query
+from kernelci.api.paging import page
+from kernelci.api.request import ApiRequest, answer, answer_deleted, answer_list, read_body, read_query
 from kernelci.engine import threads
 from kernelci.protocol.objects import Message, Thread
 from kernelci.protocol.requests import MessageCreate, MessageListQuery, MetadataUpdate

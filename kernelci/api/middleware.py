@@ -18,8 +18,8 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kernelci.api.dialect import UnknownApiVersion, choose, surface_of
-from kernelci.api.envelope import refused
+from kernelci.api.dialects.choice import choose, surface_of
+from kernelci.api.envelope import is_gateways, refused
 from kernelci.errors import InvalidRequest, KernelciError, MissingKey, WrongKey
 from kernelci.settings import Settings
 
@@ -49,17 +49,28 @@ class Stamp:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         began = time.perf_counter()
-        request_id = str(uuid.uuid4()) if surface_of(scope["path"]) == "azure" else f"req_{token_hex(16)}"
+        stamps = _azure_stamps(scope) if surface_of(scope["path"]) == "azure" else _openai_stamps()
 
         async def stamped(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                headers["openai-version"] = _API_RELEASE
+                headers.update(stamps)
                 headers["openai-processing-ms"] = str(round((time.perf_counter() - began) * 1000))
             await send(message)
 
         return await self._app(scope, receive, stamped)
+
+
+def _openai_stamps() -> dict[str, str]:
+    return {"x-request-id": f"req_{token_hex(16)}", "openai-version": _API_RELEASE}
+
+
+def _azure_stamps(scope: Scope) -> dict[str, str]:
+    """Azure has an id for each of its two floors, and gives the client's own back."""
+    stamps = {"x-request-id": str(uuid.uuid4()), "apim-request-id": str(uuid.uuid4()), "x-ms-region": "local"}
+    if own := Headers(scope=scope).get("x-ms-client-request-id"):
+        stamps["x-ms-client-request-id"] = own
+    return {**stamps, "openai-version": _API_RELEASE}
 
 
 class Errors:
@@ -89,13 +100,9 @@ class Errors:
             if started:
                 raise  # too late for a response: the connection has to break
             failure = error if isinstance(error, KernelciError) else KernelciError()
-        return await refused(failure, by_gateway=_is_gateways(failure, scope["path"]))(scope, receive, send)
-
-
-def _is_gateways(error: KernelciError, path: str) -> bool:
-    """Whether Azure's gateway, not the API behind it, would have sent this error."""
-    denied = error.status == 401 and surface_of(path) == "azure"
-    return denied or isinstance(error, UnknownApiVersion)
+        return await refused(failure, by_gateway=is_gateways(failure, surface_of(scope["path"])))(
+            scope, receive, send
+        )
 
 
 class Door:
@@ -155,19 +162,22 @@ def _check_key(headers: Headers, key: bytes) -> None:
 class Dialects:
     """Notes which form of the API the client speaks."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
+        self._strict = settings.strict
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with `state["dialect"]`.
 
         Raises:
             UnknownApiVersion: an Azure client asked for a version that there is not.
+            MissingBeta: the server is strict, and the client named no version.
         """
         if scope["type"] == "http":
             scope.setdefault("state", {})["dialect"] = choose(
                 scope["path"],
                 api_version=QueryParams(scope["query_string"]).get("api-version"),
                 beta=Headers(scope=scope).get("openai-beta"),
+                strict=self._strict,
             )
         await self._app(scope, receive, send)

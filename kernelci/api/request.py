@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypedDict, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kernelci.api.dialect import Dialect, Kind, downgrade, upgrade
+from kernelci.api.dialects.choice import Dialect
+from kernelci.api.dialects.objects import downgrade
+from kernelci.api.dialects.requests import Kind, upgrade
 from kernelci.api.json_text import json_bytes, parsed
+from kernelci.api.paging import listing
 from kernelci.api.validation import check
-from kernelci.engine.ports import Page, Paged
+from kernelci.engine.ports import Paged
 from kernelci.engine.service import Service
 from kernelci.errors import InvalidRequest, TooLarge
 from kernelci.protocol.objects import Object
 from kernelci.protocol.parts import JsonObject
-from kernelci.protocol.requests import Body, FileListQuery, ListQuery
-
-logger = logging.getLogger(__name__)
+from kernelci.protocol.requests import Body
 
 BodyT = TypeVar("BodyT", bound=Body)
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 MAX_JSON = 8 * 1024 * 1024
 """Bytes of a JSON body; thirty messages of the longest kind. Files come as multipart and have their own limit."""
+
+
+_INCLUDE = ("include", "include[]")
+"""The two spellings of the one parameter that is a list."""
 
 
 class State(TypedDict):
@@ -50,10 +54,9 @@ async def read_body(request: ApiRequest, model: type[BodyT], kind: Kind | None =
         sent: object = parsed(raw) if raw.strip() else {}
     except ValueError as error:
         raise InvalidRequest(f"We could not parse the JSON body of your request. ({error})") from None
-    body = upgrade(kind, sent) if kind else sent
-    if body != sent:
-        logger.info("a request in an older form was taken", extra={"action": "body_upgraded"})
-    return check(model, body)
+    dialect = request.state["dialect"]
+    body = upgrade(dialect, kind, sent) if kind else sent
+    return check(model, body, strict=dialect.strict)
 
 
 async def _read(request: ApiRequest) -> bytes:
@@ -78,46 +81,32 @@ def _too_large() -> TooLarge:
 
 
 def read_query(request: ApiRequest, model: type[BodyT]) -> BodyT:
-    """The request's query parameters; empty ones count as absent.
+    """The request's query parameters; empty ones count as absent. The one that is a list may end in `[]`.
 
     Raises:
         InvalidRequest: one of them is wrong.
     """
-    return check(model, {name: value for name, value in request.query_params.items() if value})
-
-
-def page(query: ListQuery | FileListQuery) -> Page:
-    """The place in a list that a query asks for."""
-    before = query.before if isinstance(query, ListQuery) else None
-    return Page(limit=query.limit, order=query.order, after=query.after, before=before)
+    query = request.query_params
+    given: dict[str, object] = {name: value for name, value in query.items() if value}
+    if included := [value for name in _INCLUDE for value in query.getlist(name) if value]:
+        given["include"] = included
+    return check(model, given)
 
 
 def answer(request: ApiRequest, found: Object, headers: Mapping[str, str] | None = None) -> Response:
     """The object, in the client's dialect."""
-    return json_response(downgrade(request.state["dialect"], found.wire()), headers=headers)
+    return json_response(downgrade(request.state["dialect"], found), headers=headers)
 
 
 def answer_list(request: ApiRequest, paged: Paged[ObjectT]) -> Response:
     """Part of a list, in the client's dialect."""
     dialect = request.state["dialect"]
-    return json_response(listing((downgrade(dialect, item.wire()) for item in paged.data), paged.has_more))
+    return json_response(listing((downgrade(dialect, item) for item in paged.data), has_more=paged.has_more))
 
 
 def answer_deleted(id: str, kind: str) -> Response:
     """That an object is gone."""
     return json_response({"id": id, "object": kind, "deleted": True})
-
-
-def listing(items: Iterable[JsonObject], has_more: bool) -> JsonObject:
-    """A list object."""
-    data = list(items)
-    return {
-        "object": "list",
-        "data": data,
-        "first_id": data[0]["id"] if data else None,
-        "last_id": data[-1]["id"] if data else None,
-        "has_more": has_more,
-    }
 
 
 def json_response(content: JsonObject, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,11 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Lifespan
 
-from kernelci.api import assistants, files, messages, models, runs, steps, threads
-from kernelci.api.envelope import refused
+from kernelci.api import assistant_files, assistants, files, message_files, messages, models, runs, steps, threads
+from kernelci.api.envelope import UnknownUrl, refused
 from kernelci.api.middleware import HEALTH, Dialects, Door, Errors, Stamp
 from kernelci.api.request import ApiRequest, json_response
-from kernelci.errors import InvalidRequest, NotFound
+from kernelci.errors import InvalidRequest
 from kernelci.protocol.ids import PREFIX, Kind
 from kernelci.settings import Settings
 
@@ -28,12 +29,32 @@ SURFACES = ("/v1", "/openai/v1", "/openai")
 _THREAD = "/threads/{thread_id}"
 _RUN = _THREAD + "/runs/{run_id}"
 
+
+def _of_v1(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, which is there for v1's clients alone."""
+
+    async def only(request: ApiRequest) -> Response:
+        if request.state["dialect"].version != "v1":
+            raise _unknown_url(request)
+        return await endpoint(request)
+
+    return only
+
+
 PATHS: Mapping[str, Mapping[str, Endpoint]] = {
     "/assistants": {"GET": assistants.list_, "POST": assistants.create},
     "/assistants/{assistant_id}": {
         "GET": assistants.retrieve,
         "POST": assistants.update,
         "DELETE": assistants.delete,
+    },
+    "/assistants/{assistant_id}/files": {
+        "GET": _of_v1(assistant_files.list_),
+        "POST": _of_v1(assistant_files.create),
+    },
+    "/assistants/{assistant_id}/files/{file_id}": {
+        "GET": _of_v1(assistant_files.retrieve),
+        "DELETE": _of_v1(assistant_files.delete),
     },
     "/files": {"GET": files.list_, "POST": files.create},
     "/files/{file_id}": {"GET": files.retrieve, "DELETE": files.delete},
@@ -49,6 +70,8 @@ PATHS: Mapping[str, Mapping[str, Endpoint]] = {
         "POST": messages.update,
         "DELETE": messages.delete,
     },
+    _THREAD + "/messages/{message_id}/files": {"GET": _of_v1(message_files.list_)},
+    _THREAD + "/messages/{message_id}/files/{file_id}": {"GET": _of_v1(message_files.retrieve)},
     _THREAD + "/runs": {"GET": runs.list_, "POST": runs.create},
     _RUN: {"GET": runs.retrieve, "POST": runs.update},
     _RUN + "/cancel": {"POST": runs.cancel},
@@ -85,7 +108,12 @@ def build(lifespan: Lifespan[Starlette], settings: Settings) -> Starlette:
                 for path, verbs in PATHS.items()
             ),
         ],
-        middleware=[Middleware(Stamp), Middleware(Errors), Middleware(Door, settings), Middleware(Dialects)],
+        middleware=[
+            Middleware(Stamp),
+            Middleware(Errors),
+            Middleware(Door, settings),
+            Middleware(Dialects, settings),
+        ],
         exception_handlers={HTTPException: no_route},
         lifespan=lifespan,
     )
@@ -102,12 +130,15 @@ async def no_route(request: Request, error: Exception) -> Response:
     """The answer to a path or method that is not in the table."""
     if not isinstance(error, HTTPException):
         raise error
-    where = f"{request.method} {request.url.path}"
     if error.status_code == 405:
         response = refused(WrongMethod(f"Not allowed to {request.method} on {request.url.path}."))
         response.headers.update(error.headers or {})
         return response
-    return refused(NotFound(f"Invalid URL ({where})"))
+    raise _unknown_url(request)
+
+
+def _unknown_url(request: Request[Any]) -> UnknownUrl:
+    return UnknownUrl(f"Invalid URL ({request.method} {request.url.path})")
 
 
 def _by_method(verbs: Mapping[str, Endpoint]) -> Endpoint:

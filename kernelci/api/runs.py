@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from kernelci.api.request import ApiRequest, answer, answer_list, page, read_body, read_query
+from kernelci.api.paging import page
+from kernelci.api.request import ApiRequest, answer, answer_list, read_body, read_query
 from kernelci.api.sse import EventStream
 from kernelci.engine import runs
 from kernelci.protocol.objects import Run, Thread
 from kernelci.protocol.requests import (
+    Included,
     ListQuery,
     MetadataUpdate,
     RunCreate,
@@ -22,6 +24,7 @@ POLL_AFTER_MS = "200"
 
 async def create(request: ApiRequest) -> Response:
     """`POST /threads/{thread_id}/runs`: the queued run, or its events."""
+    read_query(request, Included)
     body = await read_body(request, RunCreate, "run")
     service, dialect = request.state["service"], request.state["dialect"]
     run = await runs.create(service, request.path_params["thread_id"], body, dialect.surface)

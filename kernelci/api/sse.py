@@ -13,9 +13,10 @@ import anyio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from kernelci.api.dialect import Dialect
+from kernelci.api.dialects.choice import Dialect
+from kernelci.api.dialects.objects import downgrade
 from kernelci.api.envelope import envelope
-from kernelci.api.events import Stream, whole
+from kernelci.api.events import Stream
 from kernelci.api.json_text import json_bytes
 from kernelci.engine.events import Recorded
 from kernelci.errors import KernelciError
@@ -82,7 +83,7 @@ class EventStream(Response):
         """The stream's text. A failure of ours ends it in an `error` event: the run itself may be well."""
         try:
             if self._thread is not None:
-                yield frame("thread.created", whole(self._dialect, self._thread))
+                yield frame("thread.created", downgrade(self._dialect, self._thread))
             stream = Stream(self._dialect)
             async for recorded in self._records:
                 for name, data in stream.events(recorded):

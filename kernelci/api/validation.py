@@ -32,19 +32,19 @@ _WANTED = {
 """How the API calls what pydantic wants, by the first word of its error's type."""
 
 
-def check(model: type[BodyT], data: object) -> BodyT:
-    """The data as that body.
+def check(model: type[BodyT], data: object, *, path: str = "", strict: bool = False) -> BodyT:
+    """The data as that body. `path` is the parameter that it is within another; `strict` refuses unknown fields.
 
     Raises:
         InvalidRequest: about the first thing that is wrong.
     """
     try:
-        return model.model_validate(data)
+        return model.model_validate(data, extra="forbid" if strict else None)
     except ValidationError as invalid:
-        raise refusal(invalid.errors(include_url=False)[0], data) from None
+        raise refusal(invalid.errors(include_url=False)[0], data, path) from None
 
 
-def refusal(error: ErrorDetails, data: object) -> InvalidRequest:
+def refusal(error: ErrorDetails, data: object, path: str = "") -> InvalidRequest:
     """The API's words for one of pydantic's errors about that data."""
     loc = error["loc"]
     if loc[-1:] == ("[key]",):
@@ -55,6 +55,10 @@ def refusal(error: ErrorDetails, data: object) -> InvalidRequest:
     if kind in {"union_tag_not_found", "union_tag_invalid"}:
         loc = (*loc, "type")
     param = parameter(loc, data, absent=kind in {"missing", "union_tag_not_found"})
+    if param is not None:
+        param = path + param
+    if kind == "extra_forbidden":
+        return unknown_parameter(param)
     text, code = _verdict(kind, param, error["input"], error.get("ctx", {}), error["msg"])
     return InvalidRequest(text, param=param, code=code)
 
@@ -76,6 +80,23 @@ def parameter(loc: Sequence[int | str], data: object, *, absent: bool = False) -
                 path += f".{step}" if path else step
             data = fields.get(step, fields)
     return path or None
+
+
+def unknown_parameter(param: str | None) -> InvalidRequest:
+    """The refusal of a field that there is not."""
+    return InvalidRequest(f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
+
+
+def wrong_value(param: str, given: str, supported: Sequence[str]) -> InvalidRequest:
+    """The refusal of a value that is none of those supported."""
+    text = f"Invalid value: {given[:_SHOWN]!r}. Supported values are: {listed(supported)}."
+    return InvalidRequest(text, param=param, code="invalid_value")
+
+
+def wrong_type(param: str, wanted: str, given: object) -> InvalidRequest:
+    """The refusal of a value of another type than is `wanted`."""
+    text = f"Invalid type for '{param}': expected {wanted}, but got {_described(given)} instead."
+    return InvalidRequest(text, param=param, code="invalid_type")
 
 
 def listed(values: Sequence[str]) -> str:

@@ -64,7 +64,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
 
 def _option(name: str, field: FieldInfo) -> object:
     annotation = get_type_hints(Settings)[name]
-    kind = annotation if annotation in (int, float, Path) else str  # keys and what may be missing are text
+    kind = annotation if annotation in (bool, int, float, Path) else str  # keys and what may be missing are text
     about = typer.Option(f"--{_dashed(name)}", help=f"{field.description} ({_variable(name)})", show_default=False)
     return Annotated[kind | None, about]
 

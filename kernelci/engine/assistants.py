@@ -1,13 +1,16 @@
-"""What can be done with assistants beyond reading them: make and change."""
+"""What can be done with assistants beyond reading them: make and change, give and take files."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kernelci.engine import files
 from kernelci.engine.ports import Store
+from kernelci.errors import InvalidRequest, NotFound
 from kernelci.protocol import ids
 from kernelci.protocol.objects import Assistant
 from kernelci.protocol.parts import CodeInterpreterResources, CodeInterpreterTool, ToolResources
-from kernelci.protocol.requests import AssistantCreate, AssistantUpdate, ToolResourcesBody
+from kernelci.protocol.requests import MOST_FILES, AssistantCreate, AssistantUpdate, ToolResourcesBody
 
 
 async def create(store: Store, body: AssistantCreate) -> Assistant:
@@ -53,3 +56,46 @@ def merged(stored: ToolResources, body: ToolResourcesBody) -> ToolResources:
     given = body.resources()
     change = {tool: getattr(given, tool) for tool, part in body.given().items() if part.model_fields_set}
     return stored.model_copy(update=change)
+
+
+async def attach(store: Store, id: str, file_id: str) -> None:
+    """Give the assistant's code interpreter one more file; one that it has already stays where it is.
+
+    Raises:
+        NotFound: there is no such assistant or file.
+        InvalidRequest: the assistant has as many files as it may.
+    """
+    await files.must_exist(store, [file_id])
+
+    def change(assistant: Assistant) -> Assistant:
+        return _with_files(assistant, (*assistant.tool_resources.file_ids, file_id))
+
+    await store.edit(Assistant, id, change)
+
+
+async def detach(store: Store, id: str, file_id: str) -> None:
+    """Take a file from the assistant's code interpreter; the file itself stays.
+
+    Raises:
+        NotFound: there is no such assistant, or it has no such file.
+    """
+
+    def change(assistant: Assistant) -> Assistant:
+        had = assistant.tool_resources.file_ids
+        if file_id not in had:
+            raise NotFound(f"No file found with id '{file_id}'.")
+        return _with_files(assistant, [each for each in had if each != file_id])
+
+    await store.edit(Assistant, id, change)
+
+
+def _with_files(assistant: Assistant, file_ids: Iterable[str]) -> Assistant:
+    distinct = tuple(dict.fromkeys(file_ids))
+    if len(distinct) > MOST_FILES:
+        raise InvalidRequest(
+            f"Assistant {assistant.id} has {MOST_FILES} files, which is the most it can have.",
+            param="file_id",
+            code="array_above_max_length",
+        )
+    resources = {"code_interpreter": CodeInterpreterResources(file_ids=distinct)}
+    return assistant.model_copy(update={"tool_resources": assistant.tool_resources.model_copy(update=resources)})

@@ -103,6 +103,7 @@ def _run(
         parallel_tool_calls=body.parallel_tool_calls,
         surface=surface,
         owner=service.store.owner,
+        file_ids=assistant.tool_resources.file_ids,
     )
 
 

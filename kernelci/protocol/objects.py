@@ -163,10 +163,11 @@ class RunIncomplete(Part):
 class Run(Object):
     """One answer of an assistant on a thread.
 
-    `surface` is the one that asked, `owner` who did: produced files get its ids, and are theirs.
+    `surface` is the one that asked, `owner` who did: produced files get its ids, and are theirs. `file_ids` are the
+    assistant's when the run was made, which v1 shows.
     """
 
-    private: ClassVar[frozenset[str]] = frozenset({"surface", "owner"})
+    private: ClassVar[frozenset[str]] = frozenset({"surface", "owner", "file_ids"})
 
     object: Literal["thread.run"] = "thread.run"
     assistant_id: str
@@ -196,6 +197,7 @@ class Run(Object):
     parallel_tool_calls: bool = True
     surface: Surface = "openai"
     owner: str = LOCAL
+    file_ids: tuple[str, ...] = ()
 
 
 # Run steps

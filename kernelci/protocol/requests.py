@@ -129,10 +129,14 @@ ResponseFormatBody = Annotated[
 ]
 
 
+MOST_FILES = 20
+"""Files that one tool resource may have."""
+
+
 class CodeInterpreterBody(Body):
     """The kernel's files, in a request."""
 
-    file_ids: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+    file_ids: Annotated[tuple[str, ...], Field(max_length=MOST_FILES)] = ()
 
 
 class FileSearchBody(Body):
@@ -150,6 +154,24 @@ class ToolResourcesBody(Body):
     def resources(self) -> ToolResources:
         """The same as an object's part."""
         return ToolResources.model_validate(self.model_dump())
+
+
+class AssistantFileIds(Body):
+    """The files of an assistant as v1 has them."""
+
+    file_ids: Annotated[tuple[str, ...], Field(max_length=MOST_FILES)] = ()
+
+
+class MessageFileIds(Body):
+    """The files of a message as v1 has them."""
+
+    file_ids: Annotated[tuple[str, ...], Field(max_length=10)] = ()
+
+
+class AssistantFileCreate(Body):
+    """`POST /assistants/{id}/files`, of v1."""
+
+    file_id: str
 
 
 class AssistantFields(Body):
@@ -279,6 +301,16 @@ class ListQuery(Body):
     order: Literal["asc", "desc"] = "desc"
     after: str | None = None
     before: str | None = None
+
+
+class Included(Body):
+    """What else a run's or a step's answer is to hold: of what file search found, the text."""
+
+    include: tuple[Literal["step_details.tool_calls[*].file_search.results[*].content"], ...] = ()
+
+
+class StepListQuery(ListQuery, Included):
+    """`GET /threads/{id}/runs/{id}/steps`."""
 
 
 class MessageListQuery(ListQuery):

@@ -22,6 +22,7 @@ from kernelci.settings import Settings
 from kernelci.store.blobs import FolderBlobs
 from kernelci.store.bus import JournalBus
 from kernelci.store.store import SqlStore
+from tests.api.oracle import judge
 from tests.engine.conftest import NotedTranscripts, PlayedSession
 
 HELLO = ScriptedModel([Turn(text="Hello.")])
@@ -51,8 +52,10 @@ async def service_in(folder: Path, models: Models = HELLO, **changes: Any) -> As
 
 
 def client_of(app: ASGIApp) -> httpx2.AsyncClient:
-    """A client that calls the app within this process."""
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1")
+    """A client that calls the app within this process, and lets no wrong answer pass."""
+    return httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1", event_hooks={"response": [judge]}
+    )
 
 
 def app_of(service: Service) -> ASGIApp:

@@ -6,7 +6,7 @@ from typing import Any
 
 from inline_snapshot import snapshot
 
-from kernelci.api.dialect import Dialect
+from kernelci.api.dialects.choice import Dialect
 from kernelci.api.events import Stream, WireEvent
 from kernelci.engine.events import (
     Call,

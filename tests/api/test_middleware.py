@@ -207,3 +207,27 @@ async def test_a_failure_of_ours_is_told_in_its_own_words(
     response = await api.get("/v1/assistants")
     assert (response.status_code, response.json()["error"]["message"]) == (500, "No kernel.")
     assert response.headers["x-should-retry"] == "false"
+
+
+async def test_azures_responses_carry_azures_headers(api: httpx2.AsyncClient) -> None:
+    own = {"x-ms-client-request-id": "4c2b7d2e-own"}
+    for path in (AZURE, "/openai/nothing?api-version=2024-05-01-preview", "/openai/v1/assistants"):
+        headers = (await api.get(path, headers=own)).headers
+        assert headers["x-ms-client-request-id"] == "4c2b7d2e-own"
+        assert len({headers["apim-request-id"], headers["x-request-id"]}) == 2
+        assert headers["x-ms-region"]
+    assert "apim-request-id" not in (await api.get("/v1/assistants", headers=own)).headers
+    assert "x-ms-client-request-id" not in (await api.get(AZURE)).headers
+
+
+@pytest.mark.parametrize("path", ["/openai/nothing?api-version=2024-05-01-preview", "/openai/v1/nothing"])
+async def test_what_azures_gateway_does_not_know_it_refuses_itself(api: httpx2.AsyncClient, path: str) -> None:
+    unknown = await api.post(path)
+    assert unknown.status_code == 404
+    assert unknown.json() == {"error": {"code": "404", "message": "Resource not found"}}
+
+
+async def test_what_the_api_behind_the_gateway_refuses_is_in_its_own_envelope(api: httpx2.AsyncClient) -> None:
+    for path in ("/openai/v1/assistants/asst_1", "/openai/threads/thread_1?api-version=2024-05-01-preview"):
+        refused = (await api.get(path)).json()
+        assert refused["error"].keys() == {"message", "type", "param", "code"}

@@ -15,7 +15,7 @@ from openai import APIError, AssistantEventHandler, OpenAI
 from openai.types.beta.threads.runs import ToolCall, ToolCallDelta
 from typing_extensions import override
 
-from kernelci.api.dialect import Dialect
+from kernelci.api.dialects.choice import Dialect
 from kernelci.api.sse import EventStream
 from kernelci.engine.events import Recorded, RunMoved
 from kernelci.protocol.objects import Thread
