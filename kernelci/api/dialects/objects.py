@@ -59,7 +59,7 @@ def downgrade_details(dialect: Dialect, details: JsonObject) -> JsonObject:
 
 
 def downgrade_part(dialect: Dialect, part: JsonObject) -> JsonObject:
-    """A part of a message. v1 knew text and pictures among the files: a picture elsewhere is shown by its address."""
+    """A part of a message. v1 knew text and pictures among the files; a picture elsewhere is its address."""
     if dialect.version == "v2":
         return part
     match part["type"]:
