@@ -57,7 +57,7 @@ async def test_cancelling_interrupts_and_variables_stay(started: Started, tmp_pa
         async with anyio.create_task_group() as tasks:
 
             async def run() -> None:
-                code = "print('begun')\nwhile True: x += 1"
+                code = "x += 1\nprint('begun')\nwhile True: x += 1"
                 await pool.sessions.execute("thread_1", code, files=(), on_output=on_output)
 
             tasks.start_soon(run)
@@ -234,6 +234,14 @@ async def test_a_kernel_that_dies_says_so_and_the_next_is_fresh(pool: Pool, deat
         f"The kernel has ended ({cause}). Variables and imports are lost; the files in /mnt/data are kept.\n",
     ]
     assert text_of(after) == "yes False\n"
+
+
+@pytest.mark.parametrize("end", ["os._exit(3)", "os.abort()"])
+async def test_what_is_printed_just_before_the_end_is_not_lost(pool: Pool, end: str):
+    result = await pool.run(f"import os\nprint('last')\nprint('words', end='')\n{end}", session="last_words")
+
+    assert result.status == "dead"
+    assert text_of(result).startswith("last\nwords")
 
 
 async def test_a_kernel_that_is_killed_from_outside_says_so(pool: Pool):

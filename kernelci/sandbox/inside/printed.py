@@ -1,8 +1,9 @@
 """Everything that is printed, whoever prints it: Python, C libraries, subprocesses, forked workers, threads.
 
 What a thread prints after its cell has ended is dropped; what a subprocess prints belongs to the cell that runs.
-Python's own goes into a buffer, all else through pipes on the descriptors 1 and 2. A thread sends both on within 20
-milliseconds; the end of a cell sends the rest.
+Python's own goes into a buffer, all else through pipes on the descriptors 1 and 2. A line goes out at once where
+nothing went before it for 20 milliseconds; what follows waits that long for more, and a thread sends it on. The end
+of a cell sends the rest.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import io
 import os
 import select
 import threading
+import time
 from contextlib import suppress
 from typing import BinaryIO, Literal
 
@@ -22,7 +24,7 @@ from wire import Wire
 Name = Literal["stdout", "stderr"]
 
 INTERVAL = 0.02
-"""Seconds that printed text may wait for more."""
+"""Seconds between two messages, in which printed text waits for more."""
 
 MOST = 16 * 1024 * 1024
 """Bytes that one cell may print; the rest is dropped here, so that it costs no memory anywhere."""
@@ -43,6 +45,7 @@ class Printed:
         self._waiting: list[tuple[Name, str]] = []
         self._size = 0
         self._left = MOST
+        self._sent = 0.0
         self._pipes: dict[int, tuple[Name, codecs.IncrementalDecoder]] = {}
         self._wake, self._woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         for descriptor, name in ((1, "stdout"), (2, "stderr")):
@@ -67,7 +70,7 @@ class Printed:
                 self._read(reader)
             first = not self._waiting
             self._take(name, text)
-            if self._size > _SOON:
+            if self._size > _SOON or (text.endswith("\n") and self._pause() <= 0):
                 self._flush()
             elif first:
                 self._rouse()
@@ -99,6 +102,8 @@ class Printed:
     def _flush(self) -> None:
         """Send what waits, neighbours of one stream as one."""
         waiting, self._waiting, self._size = self._waiting, [], 0
+        if waiting:
+            self._sent = time.monotonic()
         while waiting:
             name = waiting[0][0]
             same = next((at for at, item in enumerate(waiting) if item[0] != name), len(waiting))
@@ -106,6 +111,10 @@ class Printed:
             for start in range(0, len(text), _PIECE):
                 self.wire.send("stream", {"name": name, "text": text[start : start + _PIECE]})
             waiting = waiting[same:]
+
+    def _pause(self) -> float:
+        """Seconds until the next message may be sent."""
+        return self._sent + INTERVAL - time.monotonic()
 
     def _rouse(self) -> None:
         with suppress(BlockingIOError):  # it has been roused already
@@ -126,8 +135,8 @@ class Printed:
         much = False
         while True:
             readable, _, _ = select.select([self._wake, *self._pipes], [], [])
-            if not much:
-                threading.Event().wait(INTERVAL)
+            if not much and (pause := self._pause()) > 0:
+                threading.Event().wait(pause)
             with self._one_at_a_time:
                 if self._wake in readable:
                     os.read(self._wake, _PIPE)

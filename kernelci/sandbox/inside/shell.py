@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import builtins
+import functools
 import gc
 import getpass
 import json
@@ -13,8 +14,9 @@ import shutil
 import socket
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 sys.modules["debugpy"] = None  # type: ignore[assignment]  # unused, and slow to import
 os.environ["MPLCONFIGDIR"] = shutil.copytree(os.environ["MPLCONFIGDIR"], "/tmp/matplotlib")
@@ -134,6 +136,8 @@ class Shell:
         random.seed()
         np.random.seed()
         os.register_at_fork(after_in_child=self._forked)
+        for name in ("_exit", "abort"):
+            setattr(os, name, self._after_last_words(getattr(os, name)))
 
     def rehearse(self) -> None:
         """Run a cell for nobody: the memory that cells write to is then this process's own already."""
@@ -167,6 +171,20 @@ class Shell:
                     stream.flush()
                 os._exit(status != "ok")  # a copy of us, made by the cell: what it was made for is done
             tell("done", {"status": status, "execution_count": self._shell.execution_count - 1})
+
+    def _after_last_words(self, end: Callable[..., NoReturn]) -> Callable[..., NoReturn]:
+        """A way to end this process, once what was printed is sent."""
+        process = os.getpid()
+
+        @functools.wraps(end)
+        def ended(*arguments: object, **named: object) -> NoReturn:
+            try:
+                if self._printed and os.getpid() == process:
+                    self._printed.drain()
+            finally:
+                end(*arguments, **named)
+
+        return ended
 
     def _forked(self) -> None:
         """In a process that a cell has forked: there is no wire, but what is printed still arrives."""
