@@ -16,8 +16,7 @@ import anyio
 class Kernel:
     """A confined process. `wire` is the host's end of its socket; `code` its exit code once `ended` is set.
 
-    It is the first process of its pid namespace: its end is the end of all that it has started, and what signals it
-    sends itself are ignored, as those to any init are. Whoever has one must `kill` it in the end.
+    Its end is the end of all that it has started. Whoever has one must `kill` it in the end.
     """
 
     id: str

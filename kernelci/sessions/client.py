@@ -142,7 +142,9 @@ class KernelClient:
             case code if -code == signal.SIGKILL:
                 return "SIGKILL, most likely because memory ran out"
             case code if -code == signal.SIGSEGV:
-                return "SIGSEGV: compiled code has crashed or aborted"
+                return "SIGSEGV: compiled code has crashed"
+            case code if -code == signal.SIGABRT:
+                return "SIGABRT: compiled code has aborted"
             case code:
                 return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
 

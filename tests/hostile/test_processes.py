@@ -13,6 +13,7 @@ import pytest
 from kernelci.sandbox.environment import Environment
 from kernelci.sandbox.zygote import Limits
 from tests.hostile.conftest import Place, last_line, place_of
+from tests.sessions.conftest import text_of
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +106,23 @@ async def test_signals_reach_nobody_else(place: Place, code: str, expected: set[
     assert last_line(await place.attack(code.replace("SERVER", str(os.getpid())), "signals")) in expected
 
 
+async def test_the_first_process_of_its_namespace_does_not_hear_it(place: Place):
+    code = """
+print({tried(os.kill, 1, number) for number in range(1, 65)})
+time.sleep(0.05)
+print(tried(os.pidfd_open, 1) > 2, libc.prctl(39, 0, 0, 0, 0))
+print({line.split()[1] for line in open("/proc/1/status") if line.startswith(("CapEff", "CapPrm", "CapBnd"))})
+"""
+    told = text_of(await place.attack(code, "first")).splitlines()
+
+    assert told == ["{None}", "True 1", "{'0000000000000000'}"]
+    assert last_line(await place.attack("'again'", "first")) == "'again'"
+
+
 @pytest.mark.parametrize("code", [
     "os._exit(0)",
+    "os.kill(os.getpid(), signal.SIGKILL)",
+    "os.killpg(0, signal.SIGKILL)",
     "ctypes.string_at(0)",
     "os.abort()",
     "ctypes.memset(ctypes.addressof(ctypes.c_char.in_dll(libc, 'environ')), 0, 1 << 30)",

@@ -204,9 +204,10 @@ lie()
     ("death", "cause"),
     [
         ("import os; os._exit(3)", "exit code 3"),
-        ("import ctypes; ctypes.string_at(0)", "SIGSEGV: compiled code has crashed or aborted"),
-        # A kernel is the first process of its namespace: an abort's own signal does not reach it, but it crashes.
-        ("import os; os.abort()", "SIGSEGV: compiled code has crashed or aborted"),
+        ("import ctypes; ctypes.string_at(0)", "SIGSEGV: compiled code has crashed"),
+        ("import os; os.abort()", "SIGABRT: compiled code has aborted"),
+        ("import os; os.kill(os.getpid(), 9)", "SIGKILL, most likely because memory ran out"),
+        ("import os; os.kill(os.getpid(), 15)", "SIGTERM"),
     ],
 )
 async def test_a_kernel_that_dies_says_so_and_the_next_is_fresh(pool: Pool, death: str, cause: str):
@@ -264,6 +265,19 @@ async def test_a_kernel_that_is_killed_from_outside_says_so(pool: Pool):
 
     assert results[0].status == "dead"
     assert "SIGKILL, most likely because memory ran out" in text_of(results[0])
+
+
+async def test_orphans_are_reaped(pool: Pool):
+    code = """
+import os, time
+if os.fork() == 0:
+    if os.fork():
+        os._exit(0)  # the other one is an orphan now
+    os._exit(0)
+os.wait()
+while any(each.isdigit() and int(each) > 2 for each in os.listdir("/proc")): time.sleep(0.001)
+"""
+    assert (await pool.run(code, session="orphans")).status == "ok"
 
 
 async def test_a_kernel_that_dies_between_cells_is_missed(pool: Pool):

@@ -28,6 +28,7 @@ import seccomp
 import tree
 from enter import enter
 from forked import ADMITTED, Birth, live
+from init import Init, Nursery
 
 if TYPE_CHECKING:
     from shell import Shell
@@ -57,9 +58,10 @@ def main() -> None:
     if first := enter(told["shown"], {tree.SESSIONS: told["sessions"]}, told["uid"]):
         control.close()
         os._exit(os.waitstatus_to_exitcode(os.waitpid(first, 0)[1]) & 0xFF)
+    nursery = Nursery()
     shell = _warmed()
     control.send(json.dumps({"ready": len([*Path("/proc/self/task").iterdir()])}).encode())
-    Zygote(control, shell).serve()
+    Zygote(control, nursery, shell).serve()
 
 
 def _warmed() -> Shell:
@@ -77,13 +79,15 @@ def _warmed() -> Shell:
 class Zygote:
     """Forks kernels, gives them their sessions' folders and tells of their ends, until the host is gone."""
 
-    def __init__(self, control: socket.socket, shell: Shell) -> None:
+    def __init__(self, control: socket.socket, nursery: Nursery, shell: Shell) -> None:
         self._control = control
+        self._nursery = nursery
         self._shell = shell
         self._program = seccomp.program()
         self._processes = os.open("/proc/self/ns/pid", os.O_RDONLY)
         self._mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY)
-        self._kernels: dict[int, str] = {}
+        self._kernels: dict[int, tuple[str, Init]] = {}
+        self._ending: dict[int, dict[str, Any]] = {}
         self._waiting: dict[str, Waiting] = {}
 
     def serve(self) -> NoReturn:
@@ -93,7 +97,10 @@ class Zygote:
         signal.signal(signal.SIGCHLD, _noticed)
         while True:
             gates = {each.gate: id for id, each in self._waiting.items() if each.mounts is None}
-            readable, _, _ = select.select([self._control, children, *gates], [], [])
+            readable, _, _ = select.select([self._control, children, *gates, *self._ending], [], [])
+            for ended in self._ending.keys() & set(readable):
+                os.close(ended)
+                self._control.send(json.dumps(self._ending.pop(ended)).encode())
             for gate in gates.keys() & set(readable):
                 self._shut_in(gates[gate])
             if children in readable:
@@ -115,16 +122,17 @@ class Zygote:
     def _fork(self, id: str, limits: confine.Limits, *, spare: bool) -> None:
         host, wire = socket.socketpair()
         gate, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        linux.unshare(linux.NEWPID)  # the child is the first process of its own namespace
+        init = self._nursery.next()
+        linux.setns(init.namespace, linux.NEWPID)
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for ours in (self._control, host, gate):
+            for ours in (self._control, self._nursery, host, gate):
                 ours.close()
             live(Birth(wire, theirs, limits, self._program, spare), self._shell)
         linux.setns(self._processes, linux.NEWPID)
-        self._kernels[pid] = id
+        self._kernels[pid] = id, init
         self._waiting[id] = Waiting(gate)
         wire.close()
         theirs.close()
@@ -164,13 +172,13 @@ class Zygote:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            code = os.waitstatus_to_exitcode(status)
-            id = self._kernels.pop(pid, None)
-            if id is None:
+            if pid not in self._kernels:
                 continue
+            id, init = self._kernels.pop(pid)
             if waiting := self._waiting.pop(id, None):
                 waiting.close()
-            self._control.send(json.dumps({"ended": id, "code": code}).encode())
+            init.end()
+            self._ending[init.pidfd] = {"ended": id, "code": os.waitstatus_to_exitcode(status)}
 
 
 def _noticed(_number: int, _frame: object) -> None:
