@@ -115,8 +115,8 @@ async def _keep(stack: AsyncExitStack, settings: Settings, folder: DataFolder) -
     tasks.start_soon(_sweep, store, blobs)
     stack.callback(tasks.cancel_scope.cancel)
     transcripts = await stack.enter_async_context(NotebookWriter(folder.notebooks, partial(_written_in, store)))
-    limits = Limits(memory=settings.memory, processes=settings.processes)
-    kernels = await stack.enter_async_context(Engine(environment(settings.cache_dir), folder.sessions, limits))
+    packages = environment(settings.cache_dir, settings.kernel)
+    kernels = await stack.enter_async_context(Engine(packages, folder.sessions, Limits.of(settings)))
     sessions = await stack.enter_async_context(SessionPool(folder.sessions, settings, kernels))
     return Kept(store, blobs, transcripts, sessions)
 

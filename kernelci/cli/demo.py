@@ -10,7 +10,7 @@ from kernelci.cli.screen import tell
 from kernelci.settings import Settings
 
 
-@takes("cache_dir")
+@takes("cache_dir", "kernel")
 def demo(settings: Settings) -> None:
     """Watch an assistant analyse a CSV, fail, mend its code and draw a chart. Needs no account and no model."""
     from kernelci.cli import penguins  # noqa: PLC0415  a second that only those pay who watch

@@ -17,7 +17,7 @@ from kernelci.settings import Settings
 _MEBIBYTE = 1024 * 1024
 
 
-@takes("cache_dir")
+@takes("cache_dir", "kernel")
 def doctor(settings: Settings) -> None:
     """Try each protection on this machine, say what is missing and what helps, and measure kernels."""
     console = Console()
@@ -38,7 +38,7 @@ def doctor(settings: Settings) -> None:
 def _measure(settings: Settings, console: Console) -> None:
     from kernelci.sandbox.figures import measure  # noqa: PLC0415  only where there is something to measure
 
-    figures = anyio.run(measure, environment(settings.cache_dir))
+    figures = anyio.run(measure, environment(settings.cache_dir, settings.kernel))
     memory = f"{figures.memory / _MEBIBYTE:.1f} MiB" if figures.memory is not None else "seen by root only"
     rows = {
         "start of the process that kernels are forked from": f"{figures.zygote:.1f} s",

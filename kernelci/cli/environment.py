@@ -27,8 +27,8 @@ def prepare(settings: Settings, console: Console) -> None:
     Raises:
         EnvironmentUnavailable: it cannot be built.
     """
-    wanted = environment(settings.cache_dir)
-    if wanted.ready:
+    wanted = environment(settings.cache_dir, settings.kernel)
+    if wanted.shown and wanted.ready:
         return
     with console.status("This happens once; later starts need no network."):
         wanted.prepare(lambda phase: tell(console, phase))

@@ -1,4 +1,4 @@
-"""`kernelci kernels`: the environment that the model's code runs in."""
+"""`kernelci kernels`: the environments that the model's code runs in, and the kernelspecs they belong to."""
 
 from __future__ import annotations
 
@@ -7,21 +7,67 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from kernelci.cli.environment import prepare
 from kernelci.cli.options import takes
-from kernelci.sandbox import environment
+from kernelci.cli.screen import tell
+from kernelci.errors import StartupError
+from kernelci.sandbox import cache, kernelspec
+from kernelci.sandbox.cache import Cached
+from kernelci.sandbox.environment import environment
 from kernelci.settings import Settings
 
-kernels = typer.Typer(help="Build and pin the environment of the model's code.", no_args_is_help=True)
+_MEBIBYTE = 1024 * 1024
+
+kernels = typer.Typer(
+    help="The environments of the model's code: make, pin, build, list, prune.", no_args_is_help=True
+)
+
+
+@kernels.command("list")
+@takes("cache_dir")
+def list_environments(settings: Settings) -> None:
+    """Show the environments that are built: whose they are, how large, and which nobody needs."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("environment", "kernelspec", "Python", "MiB", ""):
+        table.add_column(heading, justify="right" if heading == "MiB" else "left", no_wrap=True)
+    for each in cache.cached(settings.cache_dir):
+        table.add_row(
+            str(each.environment.folder.name),
+            ", ".join(each.kernels) or "-",
+            each.python or "-",
+            f"{each.size / _MEBIBYTE:,.0f}",
+            _state(each),
+        )
+    Console(soft_wrap=True).print(table)
 
 
 @kernels.command()
 @takes("cache_dir")
+def prune(settings: Settings) -> None:
+    """Remove the environments that no kernelspec gives any more and that nothing uses."""
+    console = Console(stderr=True)
+    try:
+        removed = cache.prune(settings.cache_dir, lambda phase: tell(console, phase))
+    except OSError as error:
+        raise StartupError(f"{settings.cache_dir} cannot be written to: {error.strerror}.") from error
+    for each in removed:
+        typer.echo(f"{each.environment.folder.name} removed, {each.size / _MEBIBYTE:,.0f} MiB")
+
+
+@kernels.command()
+@takes("cache_dir", "kernel")
 def build(settings: Settings) -> None:
-    """Build the environment now; else it is built when it is first needed."""
+    """Build the environment of a kernelspec now; else it is built when it is first needed."""
     prepare(settings, Console(stderr=True))
-    typer.echo(environment.environment(settings.cache_dir).folder)
+    typer.echo(environment(settings.cache_dir, settings.kernel).folder)
+
+
+@kernels.command()
+def copy(kernel: Annotated[str, typer.Argument(help="The new kernelspec's name.")]) -> None:
+    """Make a kernelspec of your own, in Jupyter's folder of yours: a copy of kernelci's, to be changed."""
+    typer.echo(kernelspec.copy(kernel))
 
 
 @kernels.command()
@@ -31,5 +77,10 @@ def lock(
     ),
 ) -> None:
     """Pin what a kernelspec's requirements.in asks for, with hashes, in its requirements.lock."""
-    environment.lock(folder)
-    typer.echo(folder / "requirements.lock")
+    kernelspec.lock(folder)
+    typer.echo(folder / kernelspec.LOCK)
+
+
+def _state(each: Cached) -> str:
+    states = {"in use": each.in_use, "wanted by another installation": each.wanted and not each.kernels}
+    return ", ".join(state for state, holds in states.items() if holds) or ("" if each.wanted else "not needed")

@@ -15,10 +15,10 @@ from typing import Self
 
 import anyio
 from anyio.abc import TaskGroup
-from anyio.to_thread import run_sync
 
-from kernelci.errors import EnvironmentUnavailable, KernelUnavailable
+from kernelci.errors import KernelUnavailable
 from kernelci.sandbox.environment import Environment
+from kernelci.sandbox.generations import Generations
 from kernelci.sandbox.kernel import Kernel
 from kernelci.sandbox.owner import owner
 from kernelci.sandbox.zygote import Limits, Zygote
@@ -30,10 +30,14 @@ _QUIET = 0.1
 
 
 class Engine:
-    """Kernels for the sessions whose folders lie below `sessions`. A zygote that dies is replaced."""
+    """Kernels for the sessions whose folders lie below `sessions`.
+
+    A zygote that dies is replaced. Where the environment has changed, new kernels come from a new zygote; the one
+    before it lives until its kernels have ended.
+    """
 
     def __init__(self, environment: Environment, sessions: Path, limits: Limits, *, reserve: int = 1) -> None:
-        self._environment = environment
+        self._generations = Generations(environment)
         self._sessions = sessions
         self._limits = limits
         self._reserve = reserve
@@ -68,15 +72,15 @@ class Engine:
         Raises:
             KernelUnavailable: this machine does not let a kernel be confined, and why.
         """
-        try:
-            return await self._acquire(session)
-        except KernelUnavailable:
-            if self._zygote is None or not self._zygote.ended:
-                raise
-            return await self._acquire(session)  # it has ended just now: there is another one for the asking
-
-    async def _acquire(self, session: str) -> Kernel:
         zygote = await self._warm()
+        try:
+            return await self._acquire(zygote, session)
+        except KernelUnavailable:
+            if not zygote.ended:
+                raise
+            return await self._acquire(await self._warm(), session)  # it has ended just now: there is another one
+
+    async def _acquire(self, zygote: Zygote, session: str) -> Kernel:
         kernel = self._ready() or await zygote.fork(uuid.uuid4().hex, spare=False)
         try:
             zygote.open(kernel, session)
@@ -87,23 +91,21 @@ class Engine:
         return kernel
 
     async def _warm(self) -> Zygote:
-        """The zygote, started if need be."""
+        """The zygote of the environment as it is now, started if need be."""
         async with self._starting:
-            if self._zygote is None or self._zygote.ended:
-                assert self._tasks is not None
-                await self._prepare()
-                self._drop_spare()
-                zygote = Zygote(self._environment, self._sessions, self._limits)
-                with anyio.CancelScope(shield=True):  # others wait for it, too
-                    await self._tasks.start(zygote.serve)
-                self._zygote = zygote
-            return self._zygote
-
-    async def _prepare(self) -> None:
-        try:
-            await run_sync(self._environment.prepare)
-        except EnvironmentUnavailable as error:
-            raise KernelUnavailable(str(error)) from error
+            environment = self._generations.current()
+            before = self._zygote
+            if before and not before.ended and before.environment == environment:
+                return before
+            assert self._tasks is not None
+            zygote = Zygote(environment, self._sessions, self._limits)
+            with anyio.CancelScope(shield=True):  # others wait for it, too
+                await self._tasks.start(zygote.serve)
+            self._zygote = zygote
+            self._drop_spare()
+            if before:
+                before.retire()
+            return zygote
 
     def _ready(self) -> Kernel | None:
         while self._spare:
@@ -121,7 +123,11 @@ class Engine:
     async def _add_spare(self, zygote: Zygote) -> None:
         try:
             await anyio.sleep(_QUIET)
-            self._spare.append(await zygote.fork(uuid.uuid4().hex, spare=True))
+            spare = await zygote.fork(uuid.uuid4().hex, spare=True)
+            if zygote is self._zygote:
+                self._spare.append(spare)
+            else:
+                spare.close()
         except KernelUnavailable:
             logger.warning("no spare kernel", extra={"action": "spare_missing"}, exc_info=True)
         finally:

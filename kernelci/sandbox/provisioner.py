@@ -13,12 +13,10 @@ import os
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import anyio
 import anyio.to_thread
@@ -27,9 +25,10 @@ from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
 from kernelci.errors import KernelUnavailable
-from kernelci.sandbox import beneath
-from kernelci.sandbox.environment import Environment, environment
+from kernelci.sandbox.environment import Environment, of_kernelspec
 from kernelci.sandbox.owner import owner
+from kernelci.sandbox.runtime import RuntimeFolder
+from kernelci.sandbox.watch import DiskLimits, watch_disk
 from kernelci.sandbox.zygote import Limits
 from kernelci.settings import Settings
 
@@ -39,7 +38,6 @@ LAUNCH = Path(__file__).parent / "inside" / "launch.py"
 START_TIMEOUT = 60.0
 """Seconds for a kernel to report that it listens."""
 
-_LONGEST_SOCKET = 100
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -47,15 +45,18 @@ class KernelciProvisioner(KernelProvisionerBase):
     """Starts a kernel in a process of its own, on the session's folder.
 
     `start_kernel` takes two keywords of ours: `folder`, the session's (a temporary one if there is none), and
-    `environment` (the person's shared one if there is none, built if need be).
+    `environment` (that of the kernelspec if there is none, built if need be). Limits are those of the settings.
     """
 
     environment: Environment
     folder: Path
-    runtime: Path | None = None
+    limits: Limits
+    disk: DiskLimits
+    runtime: RuntimeFolder | None = None
     process: subprocess.Popen[bytes] | None = None
     exit_code: int | None = None
     _lifeline: int | None = None
+    _held: IO[str] | None = None
 
     @property
     def has_process(self) -> bool:
@@ -83,18 +84,22 @@ class KernelciProvisioner(KernelProvisionerBase):
 
     def _prepare(self, wanted: Environment | None, folder: Path | None, extra_arguments: list[str]) -> list[str]:
         """Have all that the kernel needs in its place; gives its command."""
-        self.environment = wanted or environment(Settings.model_validate({}).cache_dir)
-        self.environment.prepare()
-        self.runtime = self.runtime or _runtime_folder()
-        self.folder = folder or self.runtime / "data"
+        settings = Settings.model_validate({})
+        self.limits = Limits.of(settings)
+        self.disk = DiskLimits(settings.disk, self.limits.file)
+        self.environment = wanted or of_kernelspec(Path(self.kernel_spec.resource_dir), settings.cache_dir)
+        self._let_go()
+        self._held = self.environment.hold()
+        self.runtime = self.runtime or RuntimeFolder.new()
+        self.folder = folder or self.runtime.path / "data"
         self.folder.mkdir(exist_ok=True)
         if user := owner():
             _give(self.folder, user)
         manager = cast(KernelManager, self.parent)
         manager.transport = "ipc"
-        manager.ip = str(self.runtime / "k")
+        manager.ip = str(self.runtime.path / "k")
         manager.cache_ports = False
-        manager.connection_file = manager.connection_file or str(self.runtime / "kernel.json")
+        manager.connection_file = manager.connection_file or str(self.runtime.path / "kernel.json")
         manager.write_connection_file()
         self.connection_info = manager.get_connection_info()
         ours = {"{python}": str(self.environment.python), "{launch}": str(LAUNCH)}
@@ -118,6 +123,7 @@ class KernelciProvisioner(KernelProvisionerBase):
                 control.sendall(json.dumps(self._told()).encode() + b"\n")
             control.setblocking(False)
             await self._take_report(control)
+            watch_disk(self.process.pid, self.folder, self.disk)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self.kill()
@@ -131,10 +137,10 @@ class KernelciProvisioner(KernelProvisionerBase):
     def _told(self) -> dict[str, object]:
         """What the kernel has to know of its surroundings, in the words of inside/launch.py."""
         return {
-            "shown": list(dict.fromkeys([str(self.environment.folder), sys.base_prefix])),
+            "shown": self.environment.shown,
             "folder": str(self.folder.absolute()),
             "uid": owner(),
-            "limits": asdict(Limits()),
+            "limits": asdict(self.limits),
         }
 
     async def _take_report(self, control: socket.socket) -> None:
@@ -197,12 +203,21 @@ class KernelciProvisioner(KernelProvisionerBase):
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
-        if self.runtime and not restart:
+        if restart:
+            return
+        self._let_go()
+        if self.runtime:
             runtime, self.runtime = self.runtime, None
             try:
-                await anyio.to_thread.run_sync(beneath.remove, runtime)
+                await anyio.to_thread.run_sync(runtime.remove)
             except OSError:
-                logger.warning("could not remove %s", runtime, extra={"action": "runtime_left"}, exc_info=True)
+                logger.warning("could not remove %s", runtime.path, extra={"action": "runtime_left"}, exc_info=True)
+
+    def _let_go(self) -> None:
+        """The environment may be pruned again."""
+        if self._held:
+            self._held.close()
+            self._held = None
 
     def _signal_group(self, signum: int) -> None:
         if self.process:
@@ -229,12 +244,3 @@ def _give(folder: Path, user: int) -> None:
         os.fchown(within, user, user)
         for name in (*folders, *files):
             os.chown(name, user, user, dir_fd=within, follow_symlinks=False)
-
-
-def _runtime_folder() -> Path:
-    """A new private folder whose path leaves room for the names of sockets in it."""
-    folder = Path(tempfile.mkdtemp(prefix="kernelci-"))
-    if len(os.fsencode(folder / "k-5")) < _LONGEST_SOCKET:
-        return folder
-    folder.rmdir()
-    return Path(tempfile.mkdtemp(prefix="kernelci-", dir="/tmp"))

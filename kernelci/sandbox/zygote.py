@@ -7,20 +7,21 @@ import logging
 import os
 import socket
 import subprocess
-import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import anyio
 import anyio.abc
 from anyio.to_thread import run_sync
 
-from kernelci.errors import KernelUnavailable
+from kernelci.errors import EnvironmentUnavailable, KernelUnavailable
 from kernelci.sandbox.environment import Environment
 from kernelci.sandbox.kernel import Kernel
 from kernelci.sandbox.owner import owner
+from kernelci.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -45,31 +46,49 @@ class Limits:
     file: int = 1 << 30
     temporary: int = 512 << 20
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The limits that the settings give."""
+        return cls(memory=settings.memory, processes=settings.processes)
+
 
 class Zygote:
-    """A warm Python that forks kernels. `serve` must run as long as they are wanted; they end with it."""
+    """A warm Python that forks kernels. `serve` must run as long as they are wanted; they end with it.
+
+    One that has been retired ends once its last kernel has.
+    """
 
     def __init__(self, environment: Environment, sessions: Path, limits: Limits) -> None:
-        self._environment = environment
+        self.environment = environment
         self._sessions = sessions
         self._limits = limits
         self._kernels: dict[str, Kernel] = {}
         self._awaited: dict[str, anyio.Event] = {}
         self._control: socket.socket | None = None
         self.ended = False
+        self._retired = False
 
     async def serve(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Start the process, and follow what it tells until it ends; started once it is warm.
 
         Raises:
-            KernelUnavailable: it cannot confine kernels on this machine, and why.
+            KernelUnavailable: it cannot confine kernels on this machine, or has no environment, and why.
         """
+        try:
+            shown = self.environment.shown
+            held = await run_sync(self.environment.hold)
+        except EnvironmentUnavailable as error:
+            raise KernelUnavailable(str(error)) from error
+        with held:
+            await self._serve(shown, task_status)
+
+    async def _serve(self, shown: list[str], task_status: anyio.abc.TaskStatus[None]) -> None:
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         control.setblocking(False)
         self._control = control
         last_words = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
         with theirs:
-            process = await run_sync(self._start, theirs, last_words)
+            process = await run_sync(self._start, shown, theirs, last_words)
         code: int | None = None
         try:
             await self._warm(control, last_words)
@@ -107,6 +126,7 @@ class Zygote:
             raise
         finally:
             del self._awaited[id]
+            self._leave_if_done()
         kernel = self._kernels.get(id)
         if kernel is None:
             raise KernelUnavailable(ENDED)
@@ -127,10 +147,21 @@ class Zygote:
         assert self._control is not None
         self._control.send(json.dumps(packet).encode())  # far less than the socket's buffer holds
 
-    def _start(self, theirs: socket.socket, last_words: IO[bytes]) -> subprocess.Popen[bytes]:
-        environment = self._environment
+    def retire(self) -> None:
+        """End as soon as there is no kernel of it any more."""
+        self._retired = True
+        self._leave_if_done()
+
+    def _leave_if_done(self) -> None:
+        if self._retired and not (self.ended or self._kernels or self._awaited):
+            assert self._control is not None
+            with suppress(OSError):  # it ends already
+                self._control.shutdown(socket.SHUT_WR)
+
+    def _start(self, shown: list[str], theirs: socket.socket, last_words: IO[bytes]) -> subprocess.Popen[bytes]:
+        environment = self.environment
         told = {
-            "shown": list(dict.fromkeys([str(environment.folder), sys.base_prefix])),
+            "shown": shown,
             "sessions": str(self._sessions),
             "uid": owner(),
         }
@@ -177,6 +208,7 @@ class Zygote:
                 self._arrived(told["forked"], descriptors)
             elif kernel := self._kernels.pop(told["ended"], None):
                 kernel.end(told["code"])
+                self._leave_if_done()
 
     def _arrived(self, id: str, descriptors: list[int]) -> None:
         for descriptor in descriptors:

@@ -21,8 +21,8 @@ from kernelci.engine.ports import CellResult, OnOutput
 from kernelci.protocol import ids
 from kernelci.protocol.objects import CellStatus
 from kernelci.protocol.parts import JsonObject
+from kernelci.sandbox import disk
 from kernelci.sandbox.kernel import Kernel
-from kernelci.sessions import disk
 from kernelci.sessions.cell import RunningCell
 from kernelci.sessions.trim import MEBIBYTE, Limits, trimmed
 

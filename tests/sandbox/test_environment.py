@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from kernelci.errors import EnvironmentUnavailable
 from kernelci.sandbox import environment
-from kernelci.sandbox.environment import Environment
+from kernelci.sandbox.environment import Environment, of_kernelspec
 
 KERNELS = Path(__file__).parents[2] / "kernels" / "kernelci"
 
@@ -94,7 +95,7 @@ def test_the_lock_pins_all_that_is_asked_for_and_names_no_place():
 def empty(tmp_path: Path) -> Environment:
     """An environment with nothing in it, not built yet."""
     (tmp_path / "requirements.lock").write_text("# nothing\n")
-    return Environment(tmp_path / "environments" / "empty", tmp_path / "requirements.lock")
+    return of_kernelspec(tmp_path, tmp_path)
 
 
 def test_it_is_built_once_whoever_asks(empty: Environment):
@@ -118,7 +119,11 @@ def test_it_is_built_once_whoever_asks(empty: Environment):
 
     assert empty.ready
     assert len([phase for phase in told if phase.startswith("Creating")]) == 1
-    assert sorted(place.name for place in empty.folder.parent.iterdir()) == [".lock", "empty"]
+    assert sorted(place.name for place in empty.folder.parent.iterdir()) == [
+        ".lock",
+        empty.folder.name,
+        empty.about.name,
+    ]
 
 
 def test_what_is_there_is_not_touched(empty: Environment):
@@ -136,17 +141,21 @@ def test_one_whose_interpreter_has_gone_is_built_anew(empty: Environment):
     (empty.folder / "mark").touch()
     empty.python.unlink()
     empty.python.symlink_to("/nowhere/python")
-    (empty.folder.parent / ".building-of-a-crash").mkdir()
+    (empty.folder.parent / ".aside-of-a-crash").mkdir()
     empty.prepare()
 
     assert empty.ready
     assert not (empty.folder / "mark").exists()
-    assert sorted(place.name for place in empty.folder.parent.iterdir()) == [".lock", "empty"]
+    assert sorted(place.name for place in empty.folder.parent.iterdir()) == [
+        ".lock",
+        empty.folder.name,
+        empty.about.name,
+    ]
 
 
 def test_a_failed_build_leaves_nothing_and_says_why(tmp_path: Path):
     (tmp_path / "requirements.lock").write_text("this is no requirement\n")
-    broken = Environment(tmp_path / "environments" / "e", tmp_path / "requirements.lock")
+    broken = of_kernelspec(tmp_path, tmp_path)
     with pytest.raises(EnvironmentUnavailable) as told:
         broken.prepare()
 
@@ -159,7 +168,7 @@ def test_a_failed_build_leaves_nothing_and_says_why(tmp_path: Path):
 def test_a_package_without_a_hash_is_refused(tmp_path: Path):
     (tmp_path / "requirements.lock").write_text("numpy==2.4.6\n")
     with pytest.raises(EnvironmentUnavailable, match="hash"):
-        Environment(tmp_path / "environments" / "e", tmp_path / "requirements.lock").prepare()
+        of_kernelspec(tmp_path, tmp_path).prepare()
 
 
 def test_a_cache_folder_that_cannot_be_made_is_told(tmp_path: Path):
@@ -168,14 +177,25 @@ def test_a_cache_folder_that_cannot_be_made_is_told(tmp_path: Path):
         Environment(tmp_path / "file" / "e", tmp_path / "file").prepare()
 
 
-def test_a_kernelspec_that_is_not_there_is_told():
-    with pytest.raises(EnvironmentUnavailable, match="'nonesuch' is not installed"):
-        environment.kernelspec_folder("nonesuch")
+def test_a_lock_that_changes_before_the_build_is_not_built_under_the_old_name(empty: Environment):
+    empty.lock.write_text("# something else\n")
+    with pytest.raises(EnvironmentUnavailable, match="has been changed in the meantime"):
+        empty.prepare()
+
+    assert not empty.ready
 
 
-def test_locking_wants_a_date(tmp_path: Path):
-    with pytest.raises(EnvironmentUnavailable, match=r"requirements\.in cannot be read"):
-        environment.lock(tmp_path)
-    (tmp_path / "requirements.in").write_text("numpy\n")
-    with pytest.raises(EnvironmentUnavailable, match="# exclude-newer: 2026"):
-        environment.lock(tmp_path)
+def test_who_holds_it_has_it_built(empty: Environment):
+    with empty.hold():
+        assert empty.ready
+        assert json.loads(empty.about.read_text())["kernelspec"] == str(empty.lock.parent)
+
+
+def test_without_a_lock_it_is_told_how_to_make_one(tmp_path: Path):
+    with pytest.raises(EnvironmentUnavailable, match=f"kernelci kernels lock {tmp_path}"):
+        of_kernelspec(tmp_path, tmp_path)
+
+
+def test_one_that_kernels_cannot_see_is_told(tmp_path: Path):
+    with pytest.raises(EnvironmentUnavailable, match=r"/tmp of their own.*KERNELCI_CACHE_DIR"):
+        _ = Environment(Path("/tmp/environments/e"), tmp_path).shown

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +23,8 @@ from nbclient import NotebookClient
 
 from kernelci.errors import KernelUnavailable
 from kernelci.sandbox.environment import Environment
+from kernelci.sandbox.runtime import RuntimeFolder
+from kernelci.sandbox.watch import DiskLimits, watch_disk
 from tests.sandbox.conftest import FORBIDDEN
 from tests.sessions.conftest import gone
 
@@ -63,7 +67,7 @@ def connected(port):
 
 async def test_any_client_can_start_one_without_a_session(built: Environment):
     async with jupyter() as (manager, client):
-        runtime = manager.provisioner.runtime
+        runtime = manager.provisioner.runtime.path
         sockets = [path for path in runtime.iterdir() if path.is_socket()]
         assert await value(client, "__import__('os').getcwd()") == "/mnt/data"
         assert await value(client, "__import__('os').listdir('.')") == []
@@ -131,7 +135,7 @@ async def test_it_is_confined(built: Environment, tmp_path: Path):
                 client, "[os.getuid(), os.getpid(), [p for p in os.listdir('/proc') if p.isdigit()]]"
             )
             status = await value(client, "open('/proc/self/status').read()")
-            sockets = [str(path) for path in manager.provisioner.runtime.iterdir() if path.is_socket()]
+            sockets = [str(path) for path in manager.provisioner.runtime.path.iterdir() if path.is_socket()]
             assert await value(client, f"[os.path.exists(path) for path in {sockets}]") == [False] * 5
 
     assert seen == [1000, 1, ["1"]]
@@ -205,22 +209,105 @@ async def test_it_goes_with_its_host(built: Environment, tmp_path: Path):
     assert gone(pid)
 
 
-async def test_one_that_cannot_start_says_why_and_leaves_nothing(built: Environment, tmp_path: Path):
-    (tmp_path / "bin").mkdir()
-    python = tmp_path / "bin" / "python"
+async def test_what_a_killed_host_has_left_is_removed_by_the_next(built: Environment, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, tmp_path / "data", "wait"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as host:
+        next(line for line in host.stdout if line.startswith("pid "))
+        (left,) = tmp_path.glob("kernelci-kernel-*")
+        RuntimeFolder.new().remove()
+        assert left.exists()
+        host.kill()
+    (tmp_path / "kernelci-kernel-of-nobody").symlink_to(built.folder)
+    RuntimeFolder.new().remove()
+
+    assert not left.exists()
+    assert built.ready
+
+
+async def test_its_limits_are_those_of_the_settings(built: Environment, monkeypatch):
+    monkeypatch.setenv("KERNELCI_MEMORY", "600MiB")
+    monkeypatch.setenv("KERNELCI_PROCESSES", "50")
+    async with jupyter() as (_, client):
+        await client.execute_interactive(HOSTILE, timeout=30, allow_stdin=False)
+        limits = await value(
+            client, "[(r := __import__('resource')).getrlimit(r.RLIMIT_DATA), r.getrlimit(r.RLIMIT_NPROC)]"
+        )
+        assert limits == [[600 << 20] * 2, [50] * 2]
+        assert await value(client, "tried(lambda: len(bytearray(700 << 20)))") == "MemoryError"
+
+
+FILL = """
+import itertools
+for number in itertools.count():
+    with open(f'/mnt/data/{number}', 'wb') as file:
+        file.write(bytes(1 << 20))
+"""
+
+
+async def test_a_cell_that_fills_the_disk_is_interrupted(built: Environment, monkeypatch):
+    monkeypatch.setenv("KERNELCI_DISK", "32MiB")
+    async with jupyter() as (_, client):
+        reply = await client.execute_interactive(FILL, timeout=60, allow_stdin=False)
+        assert reply["content"]["ename"] == "KeyboardInterrupt"
+
+
+DEAF = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+os.chdir(sys.argv[1])
+for number in range(16):
+    with open(str(number), 'wb') as file:
+        file.write(bytes(1 << 20))
+signal.pause()
+"""
+
+
+def test_one_that_does_not_heed_is_ended(tmp_path: Path):
+    with subprocess.Popen([sys.executable, "-c", DEAF, tmp_path]) as filling:
+        watch_disk(filling.pid, tmp_path, DiskLimits(most=1 << 20, beyond=1 << 20))
+    assert filling.returncode == -signal.SIGKILL
+
+
+HEEDS = """
+import os, signal, sys
+try:
+    signal.pause()
+except KeyboardInterrupt:
+    os.remove(sys.argv[1])
+"""
+
+
+def test_one_that_begins_in_a_full_folder_may_empty_it(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    (tmp_path / "large").write_bytes(bytes(16 << 20))
+    with subprocess.Popen([sys.executable, "-c", HEEDS, tmp_path / "large"]) as heeding:
+        watch_disk(heeding.pid, tmp_path, DiskLimits(most=1 << 20, beyond=1 << 20))
+    assert heeding.returncode == 0
+    assert not (tmp_path / "large").exists()
+    assert "interrupted: the files in its /mnt/data take more than 1 MiB" in caplog.text
+
+
+async def test_one_that_cannot_start_says_why_and_leaves_nothing(built: Environment, place: Path):
+    (place / "bin").mkdir()
+    python = place / "bin" / "python"
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     python.chmod(0o755)
     manager = AsyncKernelManager(kernel_name="kernelci")
     with pytest.raises(KernelUnavailable, match="No module named 'zmq'"):
-        await manager.start_kernel(environment=Environment(tmp_path, built.lock))
-    runtime = manager.provisioner.runtime
+        await manager.start_kernel(environment=Environment(place, built.lock))
+    runtime = manager.provisioner.runtime.path
     await manager.shutdown_kernel(now=True)
     assert not runtime.exists()
 
     python.write_text("#!/bin/sh\nexit 4\n")
     manager = AsyncKernelManager(kernel_name="kernelci")
     with pytest.raises(KernelUnavailable, match=r"exit code 4"):
-        await manager.start_kernel(environment=Environment(tmp_path, built.lock))
+        await manager.start_kernel(environment=Environment(place, built.lock))
     await manager.shutdown_kernel(now=True)
 
 

@@ -14,23 +14,28 @@ _DEEPEST = 100
 
 
 def fits(folder: Path, most: int) -> bool:
-    """Whether what is below the folder takes no more than so many bytes, in not too many files nor too deep.
+    """Whether what is below the folder takes no more than so many bytes, as `taken` counts them."""
+    return taken(folder, most) is not None
 
-    A folder that its owner has closed to us does not fit. Blocks; what changes meanwhile counts as it is found, or
-    not at all.
+
+def taken(folder: Path, most: int) -> int | None:
+    """How many bytes what is below the folder takes; None if more than `most`, or in too many files or too deep.
+
+    A folder that its owner has closed to us counts as too much. Blocks; what changes meanwhile counts as it is
+    found, or not at all.
     """
     count = _Count(most)
     try:
         opened = os.open(folder, _FOLDER)
     except FileNotFoundError:
-        return True
+        return 0
     try:
         count.add(opened, 0)
     except _Full:
-        return False
+        return None
     finally:
         os.close(opened)
-    return True
+    return most - count.left
 
 
 class _Full(Exception):
@@ -38,8 +43,10 @@ class _Full(Exception):
 
 
 class _Count:
+    """What is left of the bytes and entries that may be taken."""
+
     def __init__(self, most: int) -> None:
-        self._left = most
+        self.left = most
         self._entries = MOST_ENTRIES
         self._linked: set[int] = set()
 
@@ -70,8 +77,8 @@ class _Count:
     def _take(self, found: os.stat_result) -> None:
         self._entries -= 1
         if found.st_ino not in self._linked:
-            self._left -= found.st_blocks * _BLOCK
+            self.left -= found.st_blocks * _BLOCK
         if found.st_nlink > 1:
             self._linked.add(found.st_ino)
-        if self._left < 0 or self._entries < 0:
+        if self.left < 0 or self._entries < 0:
             raise _Full
