@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import select
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def built() -> Environment:
     found = environment(Settings().cache_dir)
     found.prepare()
     return found
+
+
+@pytest.fixture
+def place(built: Environment) -> Generator[Path]:
+    """A folder for environments that kernels can see, which those below /tmp are not."""
+    with tempfile.TemporaryDirectory(dir=built.folder.parents[1]) as folder:
+        Path(folder).chmod(0o755)  # for whomever kernels run as
+        yield Path(folder)
 
 
 async def unheard(stream: str, text: str) -> None:

@@ -16,7 +16,7 @@ from anyio import to_thread
 from kernelci.engine.ports import CellResult
 from kernelci.errors import KernelUnavailable
 from kernelci.sandbox.engine import Engine
-from kernelci.sandbox.environment import Environment
+from kernelci.sandbox.environment import Environment, of_kernelspec
 from kernelci.sandbox.zygote import Limits
 from kernelci.sessions.pool import SessionPool
 from kernelci.settings import Settings
@@ -184,7 +184,7 @@ HOST = """
 import sys, anyio
 from pathlib import Path
 from kernelci.sandbox.engine import Engine
-from kernelci.sandbox.environment import Environment
+from kernelci.sandbox.environment import Environment, of_kernelspec
 from kernelci.sandbox.zygote import Limits
 from kernelci.sessions.pool import SessionPool
 from kernelci.settings import Settings
@@ -232,9 +232,9 @@ def test_a_killed_host_leaves_no_kernel_and_another_server_keeps_its_own(built: 
     assert gone(second)
 
 
-async def test_an_environment_that_cannot_be_built_is_told(tmp_path: Path):
-    (tmp_path / "requirements.lock").write_text("this is no requirement\n")
-    broken = Environment(tmp_path / "environments" / "e", tmp_path / "requirements.lock")
+async def test_an_environment_that_cannot_be_built_is_told(place: Path, tmp_path: Path):
+    (place / "requirements.lock").write_text("this is no requirement\n")
+    broken = of_kernelspec(place, place)
     folder = tmp_path / "sessions"
     async with Engine(broken, folder, Limits()) as engine, SessionPool(folder, Settings(), engine) as pool:
         for _ in range(2):
