@@ -19,6 +19,7 @@ from kernelci.sandbox.environment import environment
 from kernelci.settings import Settings
 
 _MEBIBYTE = 1024 * 1024
+_WIDEST = 200
 
 kernels = typer.Typer(
     help="The environments of the model's code: make, pin, build, list, prune.", no_args_is_help=True
@@ -28,11 +29,12 @@ kernels = typer.Typer(
 @kernels.command("list")
 @takes("cache_dir")
 def list_environments(settings: Settings) -> None:
-    """Show the environments that are built: whose they are, how large, and which nobody needs."""
+    """Show the environments: whose they are, how large, which are in use and which nobody needs."""
     table = Table(box=None, pad_edge=False)
     for heading in ("environment", "kernelspec", "Python", "MiB", ""):
         table.add_column(heading, justify="right" if heading == "MiB" else "left", no_wrap=True)
-    for each in cache.cached(settings.cache_dir):
+    found = cache.cached(settings.cache_dir)
+    for each in found:
         table.add_row(
             str(each.environment.folder.name),
             ", ".join(each.kernels) or "-",
@@ -40,7 +42,10 @@ def list_environments(settings: Settings) -> None:
             f"{each.size / _MEBIBYTE:,.0f}",
             _state(each),
         )
-    Console(soft_wrap=True).print(table)
+    for kernel in kernelspec.installed():
+        if not any(kernel in each.kernels for each in found):
+            table.add_row("-", kernel, "-", "-", "not built")
+    Console(width=_WIDEST).print(table)
 
 
 @kernels.command()
@@ -82,5 +87,5 @@ def lock(
 
 
 def _state(each: Cached) -> str:
-    states = {"in use": each.in_use, "wanted by another installation": each.wanted and not each.kernels}
+    states = {"in use": each.in_use, "wanted elsewhere": each.wanted and not each.kernels}
     return ", ".join(state for state, holds in states.items() if holds) or ("" if each.wanted else "not needed")
