@@ -96,6 +96,10 @@ class ModelRefused(RunFailure):
     code = "invalid_prompt"
 
 
+class PromptTooLong(ModelRefused):
+    """The conversation is longer than the model can read."""
+
+
 class KernelUnavailable(RunFailure):
     """No kernel could be started for this thread."""
 

@@ -109,6 +109,8 @@ class Stream:
             # Some clients report the pictures before it only when the text has begun (protocol.md 4, rule 8).
             self._text.begun = True
             yield _message_delta(recorded, {**part, "text": {"value": "", "annotations": []}})
+            if not event.text:
+                return
         text: JsonObject = {"value": event.text}
         start, self._text.length = self._text.length, self._text.length + len(event.text)
         if event.file:

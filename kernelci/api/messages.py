@@ -42,7 +42,9 @@ async def update(request: ApiRequest) -> Response:
         return message.model_copy(update=body.given())
 
     store = request.state["service"].store
-    return answer(request, await store.edit(Message, ids["message_id"], change, within=ids["thread_id"]))
+    changed = await store.edit(Message, ids["message_id"], change, within=ids["thread_id"])
+    request.state["service"].supervisor.amend(changed)
+    return answer(request, changed)
 
 
 async def delete(request: ApiRequest) -> Response:

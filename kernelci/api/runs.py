@@ -66,7 +66,9 @@ async def update(request: ApiRequest) -> Response:
     def change(run: Run) -> Run:
         return run.model_copy(update=body.given())
 
-    return answer(request, await store.edit(Run, ids["run_id"], change, within=ids["thread_id"]))
+    changed = await store.edit(Run, ids["run_id"], change, within=ids["thread_id"])
+    request.state["service"].supervisor.amend(changed)
+    return answer(request, changed)
 
 
 async def cancel(request: ApiRequest) -> Response:

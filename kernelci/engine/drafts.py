@@ -17,6 +17,7 @@ from kernelci.engine.events import (
 )
 from kernelci.protocol import ids
 from kernelci.protocol.objects import (
+    Cell,
     ClientCall,
     CodeCall,
     CodeOutput,
@@ -26,8 +27,10 @@ from kernelci.protocol.objects import (
     Logs,
     Message,
     MessageIncomplete,
+    RunStep,
     SearchCall,
     ToolCall,
+    ToolCalls,
 )
 from kernelci.protocol.parts import (
     Attachment,
@@ -227,3 +230,29 @@ class CallsDraft:
         if not isinstance(call, _Code):
             raise AssertionError(f"{call_id} is a function's call")
         return call
+
+
+def figures(details: ToolCalls) -> tuple[str, ...]:
+    """The pictures that a step's cells have shown, by file id."""
+    return tuple(
+        output.image.file_id
+        for call in details.tool_calls
+        if isinstance(call, CodeCall)
+        for output in call.code_interpreter.outputs
+        if isinstance(output, Image)
+    )
+
+
+def cell_of(event: Output, step: RunStep, code: str) -> Cell:
+    """What a cell left, for the notebook."""
+    return Cell(
+        id=event.call_id,
+        created_at=ids.now(),
+        run_id=step.run_id,
+        step_id=step.id,
+        thread_id=step.thread_id,
+        code=code,
+        status=event.status,
+        execution_count=event.execution_count,
+        outputs=event.notebook,
+    )

@@ -17,12 +17,16 @@ from kernelci.protocol.states import MessageStatus, RunStatus, StepStatus
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call of the model. `code` is set when the call is for the code interpreter."""
+    """A tool call of the model. `code` is set when the call is for the code interpreter.
+
+    `then` is what the model said after it in the same reply.
+    """
 
     id: str
     name: str
     arguments: str
     code: str | None = None
+    then: str = ""
 
 
 # Emitted while a run is driven

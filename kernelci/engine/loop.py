@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import anyio
 
-from kernelci.engine.events import Call, RunMoved, TurnOpened
+from kernelci.engine.events import Call, RunMoved, TextDelta, TextDone, TurnOpened
 from kernelci.engine.ports import Emit, Model, Reply
 from kernelci.engine.prompt import Prompt
 from kernelci.engine.tools import Tools
+from kernelci.errors import PromptTooLong
 from kernelci.protocol.objects import LastError
 
 
@@ -27,6 +28,7 @@ async def run_loop(
         RunFailure: the model or the kernel is out of reach. The caller ends the run.
     """
     await emit(RunMoved("in_progress"))
+    await _say(prompt.unsaid, emit)
     end = RunMoved("expired")
     with anyio.CancelScope(deadline=deadline):
         end = await _turns(prompt, model, tools, emit, max_turns)
@@ -36,10 +38,10 @@ async def run_loop(
 async def _turns(prompt: Prompt, model: Model, tools: Tools, emit: Emit, max_turns: int) -> RunMoved:
     """Take turns until the run ends or waits; gives how."""
     for turn in range(prompt.turn, max_turns):
-        if spent := prompt.spent():
+        if spent := prompt.fit():
             return RunMoved("incomplete", reason=spent)
         await emit(TurnOpened(turn))
-        reply = await model.reply(prompt.request(turn), emit)
+        reply = await _reply(prompt, model, emit, turn)
         prompt.add(reply)
         if reply.finish != "stop" or not reply.calls:
             return _last_word(reply)
@@ -49,9 +51,27 @@ async def _turns(prompt: Prompt, model: Model, tools: Tools, emit: Emit, max_tur
                 theirs.append(call)
             else:
                 prompt.add_result(call, await tools.run(call, emit))
+                await _say(call.then, emit)
         if theirs:
             return RunMoved("requires_action", calls=tuple(theirs))
     return RunMoved("failed", error=_out_of_turns(max_turns))
+
+
+async def _reply(prompt: Prompt, model: Model, emit: Emit, turn: int) -> Reply:
+    """The model's reply; what is too long for it is asked again without the oldest part of the conversation."""
+    while True:
+        try:
+            return await model.reply(prompt.request(turn), emit)
+        except PromptTooLong:
+            if not prompt.shorten():
+                raise
+
+
+async def _say(text: str, emit: Emit) -> None:
+    """Emit what the model said after a call, now that the call is over."""
+    if text:
+        await emit(TextDelta(text))
+        await emit(TextDone())
 
 
 def _last_word(reply: Reply) -> RunMoved:

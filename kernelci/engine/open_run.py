@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kernelci.engine.drafts import CallsDraft, MessageDraft
+from kernelci.engine.drafts import CallsDraft, MessageDraft, cell_of, figures
 from kernelci.engine.events import (
     CallDelta,
     CodeDelta,
@@ -33,10 +33,8 @@ from kernelci.engine.events import (
 from kernelci.protocol import ids
 from kernelci.protocol.objects import (
     Cell,
-    CodeCall,
     File,
     FunctionCall,
-    Image,
     Message,
     MessageCreation,
     MessageId,
@@ -76,6 +74,7 @@ class OpenRun:
         self._message: MessageDraft | None = None
         self._calls: CallsDraft | None = None
         self._images: tuple[str, ...] = ()
+        self._spoke = False
         self._usage = Usage()
         self._usage_due: Usage | None = None
         for step in steps:
@@ -88,11 +87,20 @@ class OpenRun:
         is_open = step.status == "in_progress"
         self._step = step if is_open else None
         if isinstance(step.step_details, ToolCalls):
-            self._images += _figures(step.step_details)
+            self._images += figures(step.step_details)
             self._calls = CallsDraft(step.step_details.tool_calls) if is_open else None
         else:
+            self._spoke = True
             self._message = MessageDraft(message, self._images) if is_open and message else None
             self._images = ()
+
+    def amend(self, changed: Run | Message) -> None:
+        """Take over the metadata that a client has given the run or the message that is being written."""
+        update = {"metadata": changed.metadata}
+        if isinstance(changed, Run):
+            self.run = self.run.model_copy(update=update)
+        elif self._message and self._message.message.id == changed.id:
+            self._message.message = self._message.message.model_copy(update=update)
 
     # Which events belong together
 
@@ -185,11 +193,17 @@ class OpenRun:
         return (*self._closing(), self._new_calls(), *shown)
 
     def _ended(self, event: RunMoved) -> tuple[Event, ...]:
-        """What closes with the run. Figures that no message has carried yet get one of their own."""
+        """What closes with the run.
+
+        Figures that no message has carried yet get one of their own; and a run of which the model has not said a
+        word gets an empty one, since clients take a thread's newest message for the answer.
+        """
         if event.status == "completed":
-            last = self._new_message() if self._images and not self._message else ()
-            closing = (MessageMoved("completed"), StepMoved("completed")) if last else ()
-            return (*self._closing(), *last, *closing)
+            if self._message or (self._spoke and not self._images):
+                return self._closing()
+            words = () if self._images else (TextDelta(""),)
+            closing = (MessageMoved("completed"), StepMoved("completed"))
+            return (*self._closing(), *self._new_message(), *words, *closing)
         if self._step is None:
             return ()
         reason = _MESSAGE_ENDS.get(event.status, "max_tokens")
@@ -238,7 +252,8 @@ class OpenRun:
             change["incomplete_details"] = RunIncomplete(reason=event.reason) if event.reason else None
         self.run = self.run.model_copy(update=change)
         if event.status == "requires_action":  # its calls came as deltas, which are not stored
-            self._step = self._step_as_it_stands()
+            then = "".join(call.then for call in event.calls)
+            self._step = self._step_as_it_stands().model_copy(update={"then": then})
             return Applied(self.run, (self._step, self.run))
         return Applied(self.run, (self.run,))
 
@@ -261,14 +276,15 @@ class OpenRun:
         check_step(step.status, event.status)
         moved = {"status": event.status, f"{event.status}_at": ids.now(), "expires_at": None}
         step = step.model_copy(update={**moved, "last_error": event.error})
-        cut_short = [_cell(output, step, code) for output, code in self._calls.cut_short()] if self._calls else []
+        cut_short = [cell_of(output, step, code) for output, code in self._calls.cut_short()] if self._calls else []
         if isinstance(step.step_details, ToolCalls):
-            self._images += _figures(step.step_details)
+            self._images += figures(step.step_details)
         self._step = self._calls = None
         return Applied(step, (step, *cut_short))
 
     def _write(self, event: MessageOpened | MessageMoved | TextDelta | TextDone) -> Applied:
         if isinstance(event, MessageOpened):
+            self._spoke = True
             self._message = MessageDraft(event.message, event.images)
             self._images = ()
             return Applied(event.message, (event.message,))
@@ -295,7 +311,7 @@ class OpenRun:
         if isinstance(event, CodeDelta | CallDelta | OutputDelta):
             return Applied(self._step, (), place.index, place.output_index)
         self._step = step = self._step_as_it_stands()
-        cell = (_cell(event, step, calls.code(event.call_id)),) if isinstance(event, Output) else ()
+        cell = (cell_of(event, step, calls.code(event.call_id)),) if isinstance(event, Output) else ()
         return Applied(step, (step, *cell), place.index, place.output_index)
 
     def _step_as_it_stands(self) -> RunStep:
@@ -307,33 +323,9 @@ class OpenRun:
         return self._step.model_copy(update={"step_details": ToolCalls(tool_calls=self._calls.whole())})
 
 
-def _figures(details: ToolCalls) -> tuple[str, ...]:
-    return tuple(
-        output.image.file_id
-        for call in details.tool_calls
-        if isinstance(call, CodeCall)
-        for output in call.code_interpreter.outputs
-        if isinstance(output, Image)
-    )
-
-
 def _required(event: RunMoved) -> RequiredAction:
     calls = tuple(
         RequiredCall(id=call.id, function=FunctionCall(name=call.name, arguments=call.arguments))
         for call in event.calls
     )
     return RequiredAction(submit_tool_outputs=RequiredCalls(tool_calls=calls))
-
-
-def _cell(event: Output, step: RunStep, code: str) -> Cell:
-    return Cell(
-        id=event.call_id,
-        created_at=ids.now(),
-        run_id=step.run_id,
-        step_id=step.id,
-        thread_id=step.thread_id,
-        code=code,
-        status=event.status,
-        execution_count=event.execution_count,
-        outputs=event.notebook,
-    )

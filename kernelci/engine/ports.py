@@ -58,15 +58,16 @@ class Model(Protocol):
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         """Ask for one reply and emit it as it arrives.
 
-        Emits TextDelta (never empty); CodeDelta for the first call if it is code; CallDelta for all calls if
-        the request offers no code tool. Other calls are only in the reply, since a second step cannot
-        open before the first has closed. Then exactly one UsageCounted, then TextDone if there was text and no
-        call followed. Calls get fresh ids of ours: some models repeat theirs.
+        Emits TextDelta (never empty) for the text before any call; CodeDelta for the first call if it is code;
+        CallDelta for all calls if the request offers no code tool. Other calls, and text after a call, are only in
+        the reply, since a second step cannot open before the first has closed. Then exactly one UsageCounted, then
+        TextDone if there was text, no call followed and nothing cut it short. Calls get fresh ids of ours: some
+        models repeat theirs. Where parallel calls are refused there is one call at most.
 
         Raises:
             ModelUnavailable: not reachable, a 5xx answer, or garbage.
             ModelBusy: 429, after the client library's own retries.
-            ModelRefused: any other 4xx.
+            ModelRefused: any other 4xx; PromptTooLong, where that is why.
         """
         ...
 

@@ -82,6 +82,10 @@ class Recorder:
                 )
             )
 
+    def amend(self, changed: Run | Message) -> None:
+        """Show the metadata that a client has changed in the store from now on."""
+        self._open.amend(changed)
+
     def announce(self) -> None:
         """Tell subscribers of a run that has just been stored as queued."""
         self._bus.publish(Recorded(seq=1, run_id=self.run.id, event=RunMoved("queued"), object=self.run))

@@ -133,6 +133,12 @@ class Supervisor:
         driven.answered.set()
         return queued
 
+    def amend(self, changed: Run | Message) -> None:
+        """Let a run that is being driven know of metadata that a client has changed in the store."""
+        driven = self._driven.get((changed.id if isinstance(changed, Run) else changed.run_id) or "")
+        if driven:
+            driven.recorder.amend(changed)
+
     async def abandon(self, thread_id: str) -> None:
         """Stop the thread's run, if it has one, and wait for its end: the thread is about to go."""
         for driven in [each for each in self._driven.values() if each.run.thread_id == thread_id]:

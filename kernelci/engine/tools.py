@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kernelci.engine.chat import result_text
 from kernelci.engine.drafts import ShownOutputs
 from kernelci.engine.events import Call, CodeDone, Output, OutputDelta
 from kernelci.engine.ports import Emit, MountedFile, Sessions, Told
-from kernelci.engine.prompt import result_text
 from kernelci.engine.publish import Publisher
 from kernelci.protocol.objects import CodeOutput, FileId, Image, Logs, Run
 from kernelci.protocol.parts import FunctionTool

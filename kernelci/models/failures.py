@@ -7,11 +7,21 @@ from typing import cast
 
 import openai
 
-from kernelci.errors import ModelBusy, ModelRefused, ModelUnavailable, RunFailure
+from kernelci.errors import ModelBusy, ModelRefused, ModelUnavailable, PromptTooLong, RunFailure
 from kernelci.models.endpoint import Endpoint, TooLong
 
 LONGEST_REASON = 300
 """Characters of the endpoint's own message that are repeated."""
+
+
+_TOO_LONG = (
+    "context_length_exceeded",
+    "exceed_context_size",
+    "maximum context length",
+    "exceeds the available context",
+    "greater than the context length",
+    "prompt is too long",
+)
 
 
 def failure(error: Exception, endpoint: Endpoint, *, begun: bool) -> RunFailure:
@@ -60,11 +70,19 @@ def _refusal(error: openai.APIStatusError, endpoint: Endpoint) -> RunFailure:
         return ModelRefused(f"{host} has no such model, or --model-url is wrong: {reason}", code="server_error")
     if status == 429:
         return ModelBusy(f"{host} takes no more requests for now: {reason}")
+    if _is_too_long(error):
+        return PromptTooLong(f"The conversation is too long for the model at {host}: {reason}")
     if 400 <= status < 500:
         return ModelRefused(f"{host} refused the request ({status}): {reason}")
     if 300 <= status < 400:
         return ModelUnavailable(f"{host} redirects elsewhere. Give --model-url the address it redirects to.")
     return ModelUnavailable(f"{host} is in trouble ({status}): {reason}")
+
+
+def _is_too_long(error: openai.APIStatusError) -> bool:
+    """Whether the endpoint says that the prompt does not fit: by its code, or in the words of several makers."""
+    said = str(error.body).lower()
+    return error.status_code in {400, 413, 422, 500} and any(words in said for words in _TOO_LONG)
 
 
 def _reason(error: openai.APIError, endpoint: Endpoint) -> str:

@@ -35,6 +35,12 @@ class _Called:
         self.shown = 0
         self._pieces: list[str] = []
         self._characters = Characters()
+        self._then: list[str] = []
+        self._said = Characters()
+
+    def say(self, words: str) -> None:
+        """Take what the model says after it."""
+        self._then.append(self._said.feed(words))
 
     def add(self, piece: CallPiece) -> None:
         self.name = self.name or whole(piece.name)
@@ -49,20 +55,22 @@ class _Called:
     def made(self, *, may_be_code: bool) -> Call:
         arguments = "".join(self._pieces) + self._characters.close()
         code = code_in(arguments) if may_be_code and self.name == CODE_TOOL else None
-        return Call(self.id, self.name, arguments, code)
+        then = "".join(self._then) + self._said.close()
+        return Call(self.id, self.name, arguments, code, then if then.strip() else "")
 
 
 class StreamedReply:
     """Takes the chunks of one reply and emits what `Model.reply` promises to emit.
 
     White space that a text begins with waits for the first letter, so that a call after a mere line break opens no
-    message. Text after a call is dropped, as the message before it has closed.
+    message. Text after a call is part of the call, as its step has to close before a message can open.
     """
 
     def __init__(self, request: ModelRequest, emit: Emit) -> None:
         self.finish: Finish | None = None
         self._size = 0
         self._request = request
+        self._one_call = request.parallel_tool_calls is False
         self._emit = emit
         self._text: list[str] = []
         self._held: list[str] = []
@@ -92,28 +100,35 @@ class StreamedReply:
         """End the reply: emit what still waits, then the count, then the text's end where no call came after it."""
         if not self._calls:
             await self._say(self._characters.close())
-        calls = tuple(call.made(may_be_code=self._request.offers_code) for call in self._calls)
+        made = self._calls[:1] if self._one_call else self._calls
+        calls = tuple(call.made(may_be_code=self._request.offers_code) for call in made)
         if calls and calls[0].code is not None:
             shown = "".join(self._code)
             if calls[0].code.startswith(shown):
                 await self._show_code(calls[0].code.removeprefix(shown))
         text = "".join(self._text)
-        usage = self._usage or estimated(self._request, text + "".join(call.arguments for call in calls))
+        usage = self._usage or estimated(
+            self._request, text + "".join(call.arguments + call.then for call in calls)
+        )
         await self._emit(UsageCounted(usage))
-        if text and not calls:
+        finish = self.finish or "stop"
+        if text and not calls and finish == "stop":
             await self._emit(TextDone())
-        return Reply(text=text, calls=calls, finish=self.finish or "stop", usage=usage)
+        return Reply(text=text, calls=calls, finish=finish, usage=usage)
 
     async def _take(self, delta: Delta) -> None:
         words = delta.content or delta.refusal or ""
         self._measure(words)
-        if not self._calls:
+        if self._calls:
+            self._calls[-1].say(words)
+        else:
             await self._say(self._characters.feed(words))
         for piece in delta.tool_calls or ():
             self._measure(piece.name, piece.arguments)
             call = self._call_of(piece)
             call.add(piece)
-            await self._show(call)
+            if call is self._calls[0] or not self._one_call:
+                await self._show(call)
 
     def _measure(self, *texts: str) -> None:
         self._size += sum(len(text) for text in texts)

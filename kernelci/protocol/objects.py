@@ -294,9 +294,12 @@ StepDetails = Annotated[MessageCreation | ToolCalls, Field(discriminator="type")
 
 
 class RunStep(Object):
-    """One thing a run did. `turn` counts the model's replies in the run, from 0."""
+    """One thing a run did. `turn` counts the model's replies in the run, from 0.
 
-    private: ClassVar[frozenset[str]] = frozenset({"turn"})
+    `then` is what the model said after calls that wait for the client: the run's next message, once they are over.
+    """
+
+    private: ClassVar[frozenset[str]] = frozenset({"turn", "then"})
 
     object: Literal["thread.run.step"] = "thread.run.step"
     run_id: str
@@ -313,6 +316,7 @@ class RunStep(Object):
     step_details: StepDetails
     usage: Usage | None = None
     turn: int = 0
+    then: str = ""
 
 
 CellStatus = Literal["ok", "error", "timeout", "interrupted", "dead"]

@@ -302,3 +302,13 @@ def test_a_run_ends_once() -> None:
     played(open_run, RunMoved("in_progress"), RunMoved("completed"))
     with pytest.raises(IllegalMove):
         played(open_run, RunMoved("cancelling"))
+
+
+def test_metadata_that_a_client_changes_meanwhile_is_shown() -> None:
+    open_run = OpenRun(a_run())
+    _, stored = played(open_run, RunMoved("in_progress"), TextDelta("hello"))
+    message = one(stored, Message)
+    open_run.amend(message.model_copy(update={"metadata": {"a": "b"}}))
+    open_run.amend(one(stored, Run).model_copy(update={"metadata": {"k": "v"}}))
+    _, stored = played(open_run, TextDone(), RunMoved("completed"))
+    assert (one(stored, Message).metadata, one(stored, Run).metadata) == ({"a": "b"}, {"k": "v"})

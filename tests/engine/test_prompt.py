@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from kernelci.engine.chat import HEAD, TAIL, result_text
 from kernelci.engine.events import Call
 from kernelci.engine.ports import CODE_TOOL, Reply
-from kernelci.engine.prompt import HEAD, TAIL, Prompt, build_prompt, result_text
+from kernelci.engine.prompt import Prompt, build_prompt
 from kernelci.protocol.objects import (
     ClientCall,
     CodeCall,
@@ -176,14 +177,14 @@ async def test_a_resumed_run_goes_on_where_its_steps_end() -> None:
     )
     assert prompt.turn == 5
     assert prompt.request(5).max_tokens == 200
-    assert prompt.spent() is None
+    assert prompt.fit() is None
     prompt.add(Reply("…", usage=Usage(completion_tokens=200)))
-    assert prompt.spent() == "max_completion_tokens"
+    assert prompt.fit() == "max_completion_tokens"
 
 
 async def test_a_prompt_budget_is_spent_too() -> None:
     prompt = await prompt_of(a_run("run_1", max_prompt_tokens=256), step("run_1", 0, ran("call_1", "1"), usage=256))
-    assert prompt.spent() == "max_prompt_tokens"
+    assert prompt.fit() == "max_prompt_tokens"
 
 
 async def test_pictures_and_file_names_reach_the_model(tmp_path: Path) -> None:

@@ -1,0 +1,187 @@
+"""A stored conversation as chat messages: what was said, what was run, what came of it (pure)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from kernelci.engine.events import Call
+from kernelci.engine.ports import CODE_TOOL
+from kernelci.protocol.objects import (
+    ClientCall,
+    CodeCall,
+    CodeOutput,
+    Logs,
+    Message,
+    MessageCreation,
+    Run,
+    RunStep,
+    SearchCall,
+    ToolCalls,
+)
+from kernelci.protocol.parts import ContentPart, ImageFilePart, ImageUrlPart, JsonObject, RefusalPart, TextPart
+
+CHARACTERS_A_TOKEN = 4
+
+HEAD = TAIL = 16 * 1024
+"""Characters of a cell's output that the model is shown from its beginning and its end."""
+
+
+def result_text(outputs: Iterable[CodeOutput]) -> str:
+    """What the model is told of a cell's outputs: head and tail of long ones."""
+    told = "\n".join(
+        output.logs if isinstance(output, Logs) else "[a figure was displayed to the user]" for output in outputs
+    )
+    if len(told) > HEAD + TAIL:
+        left_out = len(told) - HEAD - TAIL
+        told = f"{told[:HEAD]}\n[… {left_out} characters left out …]\n{told[-TAIL:]}"
+    return told or "[no output]"
+
+
+def remembered(conversation: Sequence[Message | RunStep], run: Run) -> Sequence[Message | RunStep]:
+    """The part of the conversation that the run's truncation strategy leaves."""
+    count = run.truncation_strategy.last_messages
+    if run.truncation_strategy.type != "last_messages" or count is None:
+        return conversation
+    spoken = [at for at, item in enumerate(conversation) if isinstance(item, Message) and item.run_id != run.id]
+    if len(spoken) <= count:
+        return conversation
+    first = spoken[-count]
+    # A reply is told by its step, which stands just before its message.
+    return conversation[first - 1 if first and _writes(conversation[first - 1], conversation[first]) else first :]
+
+
+def _writes(step: Message | RunStep, message: Message | RunStep) -> bool:
+    return isinstance(step, RunStep) and _written_by(step) == message.id
+
+
+def _written_by(step: RunStep) -> str | None:
+    details = step.step_details
+    return details.message_creation.message_id if isinstance(details, MessageCreation) else None
+
+
+def spoken(conversation: Iterable[Message | RunStep], pictures: Mapping[str, str]) -> list[JsonObject]:
+    """The chat messages: one a user's message, one a reply with its calls, one a call's result."""
+    said = {item.id: item for item in conversation if isinstance(item, Message)}
+    written = {id for item in conversation if isinstance(item, RunStep) and (id := _written_by(item))}
+    chat: list[JsonObject] = []
+    open_turn: tuple[str, int] | None = None
+    results: list[JsonObject] = []
+    for item in conversation:
+        if isinstance(item, Message) and item.id in written:
+            continue  # its step stands for it
+        turn = (item.run_id, item.turn) if isinstance(item, RunStep) else None
+        if turn is None or turn != open_turn:
+            chat += results
+            results = []
+            open_turn = turn
+            if isinstance(item, RunStep):
+                chat.append({"role": "assistant", "content": ""})
+        if isinstance(item, Message):
+            chat.append(_posted(item, pictures))
+        else:
+            _take_step(item, said, chat[-1], results)
+    return [message for message in (*chat, *results) if _says_something(message)]
+
+
+def _take_step(step: RunStep, said: Mapping[str, Message], reply: JsonObject, results: list[JsonObject]) -> None:
+    """Add a step to the reply that it was part of, and what its calls gave to the results."""
+    details = step.step_details
+    if not isinstance(details, ToolCalls):
+        message = said.get(details.message_creation.message_id)
+        reply["content"] += _text_of(message) if message else ""
+        return
+    for call in details.tool_calls:
+        if isinstance(call, SearchCall):
+            continue  # no tool of ours: another service's, in a thread that was imported
+        reply.setdefault("tool_calls", []).append(_called(call))
+        results.append({"role": "tool", "tool_call_id": call.id, "content": _gave(call, step)})
+
+
+def _says_something(message: JsonObject) -> bool:
+    return message["role"] != "assistant" or bool(message["content"]) or "tool_calls" in message
+
+
+def _called(call: CodeCall | ClientCall) -> JsonObject:
+    if isinstance(call, CodeCall):
+        return _function(call.id, CODE_TOOL, json.dumps({"code": call.code_interpreter.input}, ensure_ascii=False))
+    return _function(call.id, call.function.name, call.function.arguments)
+
+
+def _gave(call: CodeCall | ClientCall, step: RunStep) -> str:
+    if isinstance(call, ClientCall):
+        return call.function.output or ""
+    told = result_text(call.code_interpreter.outputs)
+    return told if step.status == "completed" else f"{told}\n[the run ended here: {step.status}]"
+
+
+def replied(text: str, calls: Iterable[Call]) -> JsonObject:
+    """A reply of the model."""
+    message: JsonObject = {"role": "assistant", "content": text}
+    called = [_function(call.id, call.name, _arguments(call)) for call in calls]
+    return message | {"tool_calls": called} if called else message
+
+
+def _is_object(arguments: str) -> bool:
+    try:
+        return isinstance(json.loads(arguments), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _arguments(call: Call) -> str:
+    if call.code is not None:
+        return json.dumps({"code": call.code}, ensure_ascii=False)
+    return call.arguments
+
+
+def _function(id: str, name: str, arguments: str) -> JsonObject:
+    """A call in the history. Its arguments are JSON even where the model's were not: endpoints refuse others."""
+    if not _is_object(arguments):
+        arguments = json.dumps({"arguments": arguments}, ensure_ascii=False) if arguments.strip() else "{}"
+    return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def _text_of(message: Message) -> str:
+    return "".join(_words(part) for part in message.content)
+
+
+def _words(part: ContentPart) -> str:
+    match part:
+        case TextPart():
+            return part.text.value
+        case RefusalPart():
+            return part.refusal
+        case _:
+            return ""
+
+
+def _posted(message: Message, pictures: Mapping[str, str]) -> JsonObject:
+    """A message that a client posted; with pictures as the endpoint can take them."""
+    if message.role == "assistant" or all(isinstance(part, TextPart) for part in message.content):
+        return {"role": message.role, "content": _text_of(message)}
+    content: list[JsonObject] = []
+    for part in message.content:
+        match part:
+            case TextPart() | RefusalPart():
+                content.append({"type": "text", "text": _words(part)})
+            case ImageUrlPart():
+                content.append({"type": "image_url", "image_url": part.image_url.model_dump()})
+            case ImageFilePart():
+                url = pictures.get(part.image_file.file_id)
+                content.append(
+                    {"type": "image_url", "image_url": {"url": url}}
+                    if url
+                    else {"type": "text", "text": f"[file {part.image_file.file_id}]"}
+                )
+    return {"role": message.role, "content": content}
+
+
+def tokens_in(messages: Iterable[JsonObject], tools: Iterable[JsonObject]) -> int:
+    """A rough count of what a model reads: one token for each four characters. Pictures are left out."""
+    characters = sum(len(json.dumps(tool)) for tool in tools)
+    for message in messages:
+        content: str | list[JsonObject] = message["content"]
+        parts = [content] if isinstance(content, str) else [str(part.get("text", "")) for part in content]
+        characters += sum(len(part) for part in parts) + len(json.dumps(message.get("tool_calls", "")))
+    return -(-characters // CHARACTERS_A_TOKEN)
