@@ -379,5 +379,5 @@ def _everything() -> Page:
 
 
 def _soon() -> int:
-    """An expiry that is near: whole seconds, as the API counts them."""
-    return int(time.time()) + 1
+    """An expiry that is near, and far enough to begin: whole seconds, as the API counts them."""
+    return int(time.time()) + 3
