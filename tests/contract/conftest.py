@@ -64,6 +64,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def open_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """The address of a server as `kernelci serve` starts it: without a key."""
+    with running(Settings(data_dir=tmp_path_factory.mktemp("readme"), port=0), Clerk()) as url:
+        yield url
+
+
 @pytest.fixture
 def small_server(tmp_path: Path) -> Generator[str]:
     """The address of a server that takes files of a million bytes at most."""

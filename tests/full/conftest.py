@@ -1,5 +1,5 @@
 """What the tests of contract/ stand on."""
 
-from tests.contract.conftest import server
+from tests.contract.conftest import open_server, server
 
-__all__ = ["server"]
+__all__ = ["open_server", "server"]

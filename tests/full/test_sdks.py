@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.contract.conftest import KEY
+from tests.contract.readme import QUESTION, program, variables, without_an_address
 from tests.contract.sdks import SCRIPTS, in_node, walk
 
 pytestmark = pytest.mark.timeout(600)
@@ -18,6 +21,18 @@ def test_v1(version: str, server: str) -> None:
 @pytest.mark.parametrize("version", ["1.109.1", "2.44.0", "3.54.0"])
 def test_v2(version: str, server: str) -> None:
     walk("v2.py", version, server)
+
+
+@pytest.mark.parametrize(
+    ("client", "first"), [("OpenAI", "OPENAI_BASE_URL"), ("AzureOpenAI", "AZURE_OPENAI_ENDPOINT")]
+)
+def test_the_readmes_node_program(open_server: str, tmp_path: Path, client: str, first: str) -> None:
+    source = program("js", open_server)
+    script = tmp_path / "program.mjs"
+    script.write_text(source)
+    assert in_node(script).stdout == f"{QUESTION}\n"
+    script.write_text(without_an_address(source, client))
+    assert in_node(script, **variables(first, open_server)).stdout == f"{QUESTION}\n"
 
 
 def test_node(server: str) -> None:
