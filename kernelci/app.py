@@ -5,6 +5,7 @@ Nothing else names a concrete adapter.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ import anyio
 from starlette.applications import Starlette
 
 from kernelci.api.routes import build
-from kernelci.engine.ports import Blobs, Models, Sessions, Store, Transcripts
+from kernelci.engine.blobs import Blobs, Parts
+from kernelci.engine.ports import Models, Sessions, Store, Transcripts
 from kernelci.engine.publish import Publisher
 from kernelci.engine.service import Service
 from kernelci.engine.supervisor import Supervisor
@@ -29,8 +31,11 @@ from kernelci.settings import Settings
 from kernelci.store.blobs import YOUNG, FolderBlobs
 from kernelci.store.bus import JournalBus
 from kernelci.store.folder import DataFolder
+from kernelci.store.parts import FolderParts
 from kernelci.store.store import SqlStore
 from kernelci.transcripts.writer import NotebookWriter
+
+logger = logging.getLogger(__name__)
 
 
 class Composed(TypedDict):
@@ -46,6 +51,7 @@ class Kept:
 
     store: Store
     blobs: Blobs
+    parts: Parts
     transcripts: Transcripts
     sessions: Sessions
 
@@ -105,6 +111,7 @@ async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder
         transcripts=rooms.transcripts,
         supervisor=supervisor,
         models=models,
+        parts=rooms.parts,
     )
 
 
@@ -112,19 +119,25 @@ async def _keep(stack: AsyncExitStack, settings: Settings, folder: DataFolder) -
     store = await stack.enter_async_context(SqlStore(folder.url))
     blobs = await stack.enter_async_context(FolderBlobs(folder.blobs))
     tasks = await stack.enter_async_context(anyio.create_task_group())
-    tasks.start_soon(_sweep, store, blobs)
+    parts = FolderParts(folder.blobs)
+    tasks.start_soon(_sweep, store, blobs, parts)
     stack.callback(tasks.cancel_scope.cancel)
     transcripts = await stack.enter_async_context(NotebookWriter(folder.notebooks, partial(_written_in, store)))
     packages = environment(settings.cache_dir, settings.kernel)
     kernels = await stack.enter_async_context(Engine(packages, folder.sessions, Limits.of(settings)))
     sessions = await stack.enter_async_context(SessionPool(folder.sessions, settings, kernels))
-    return Kept(store, blobs, transcripts, sessions)
+    return Kept(store, blobs, parts, transcripts, sessions)
 
 
-async def _sweep(store: SqlStore, blobs: FolderBlobs) -> None:
-    """Let go of bytes that no file has, now and then: of uploads that broke off, of files that were deleted."""
+async def _sweep(store: SqlStore, blobs: FolderBlobs, parts: FolderParts) -> None:
+    """Let go, now and then, of what is past its time, and of bytes that no file and no upload has."""
     while True:
-        await blobs.sweep(await store.held())
+        try:
+            await store.expire()
+            await parts.sweep(await store.pending_uploads())
+            await blobs.sweep(await store.held())
+        except Exception as error:  # a full disk, perhaps, which is no reason to stop serving
+            logger.warning("nothing could be swept: %s", error, extra={"action": "sweep_failed"})
         await anyio.sleep(YOUNG)
 
 

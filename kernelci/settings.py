@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     max_turns: int = Field(30, ge=1, description="Model replies in one run.")
     max_upload: int = Field(512 * MEBIBYTE, ge=1, description="Bytes in one uploaded file.")
     kernel: str = Field("kernelci", description="Kernelspec whose environment the model's code has.")
+    max_upload_in_parts: int = Field(8192 * MEBIBYTE, ge=1, description="Bytes in one file that comes in parts.")
     max_kernels: int = Field(200, ge=1, description="Kernels alive at once.")
     memory: ByteSize = Field(ByteSize(2048 * MEBIBYTE), ge=256 * MEBIBYTE, description="Memory of a process: 2GiB.")
     processes: int = Field(128, ge=16, description="Processes and threads of one kernel.")

@@ -2,61 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import PurePosixPath
 
 import anyio
 from starlette.responses import FileResponse, Response
 
-from kernelci.api.multipart import Multipart
+from kernelci.api import forms
 from kernelci.api.paging import page
-from kernelci.api.request import ApiRequest, announced, answer, answer_deleted, answer_list, read_query
-from kernelci.api.validation import listed
+from kernelci.api.request import ApiRequest, answer, answer_deleted, answer_list, read_query
+from kernelci.api.validation import check
 from kernelci.engine import files
-from kernelci.engine.ports import Blob, TooManyBytes
-from kernelci.errors import InvalidRequest, NotFound, TooLarge
+from kernelci.engine.blobs import Blob
+from kernelci.errors import InvalidRequest, NotFound
 from kernelci.protocol.objects import File
 from kernelci.protocol.requests import FileListQuery
-
-PURPOSES = ("assistants", "vision", "batch", "fine-tune", "user_data", "evals")
+from kernelci.protocol.uploads import FileCreate
 
 _KEPT = frozenset({"assistants", "vision", "user_data"})
 """Purposes of files that OpenAI took and never gave back."""
 
-_AROUND = 1024 * 1024
-"""Bytes of a request around its file: boundaries, headers, the other fields."""
-
-_LONGEST_FIELD = 4096
 _UNNAMED = "upload"
 
 
-@dataclass(slots=True)
-class _Upload:
-    """What has come of an upload's parts so far."""
+class _Download(FileResponse):
+    """A file on its way out, in pieces that are worth a hop to a thread."""
 
-    purpose: str | None = None
-    filename: str = _UNNAMED
-    blob: Blob | None = None
+    chunk_size = 1024 * 1024
 
 
 async def create(request: ApiRequest) -> Response:
     """`POST /files`: multipart, its parts in any order."""
     service = request.state["service"]
-    upload = _Upload()
+    limit = service.settings.max_upload
+    form: forms.Form[Blob] = forms.Form()
+
+    async def keep(chunks: AsyncIterator[bytes]) -> Blob:
+        return await service.blobs.receive(chunks, limit)
+
     try:
-        await _receive(request, upload)
-        if upload.blob is None:
-            raise _missing("file")
-        if upload.purpose is None:
-            raise _missing("purpose")
+        blob = await forms.receive(request, form, "file", keep, limit)
+        if blob.size == 0:
+            raise InvalidRequest("The file is empty.", param="file")
+        body = check(FileCreate, form.fields)
     except InvalidRequest:
-        if upload.blob is not None:
-            await files.release(service, upload.blob.sha256)
+        if form.kept is not None:
+            await files.release(service, form.kept.sha256)
         raise
-    surface = request.state["dialect"].surface
-    file = await files.add(
-        service.store, upload.blob, filename=upload.filename, purpose=upload.purpose, surface=surface
+    file = files.new(
+        blob,
+        filename=form.filename or _UNNAMED,
+        purpose=body.purpose,
+        surface=request.state["dialect"].surface,
+        lifetime=body.expires_after.seconds if body.expires_after else None,
     )
+    await service.store.put(file)
     return answer(request, file)
 
 
@@ -79,7 +79,7 @@ async def content(request: ApiRequest) -> Response:
     path = request.state["service"].blobs.path(file.blob)
     if not await anyio.Path(path).exists():
         raise NotFound(f"The bytes of {file.id} are lost.", param="id")
-    return FileResponse(
+    return _Download(
         path,
         media_type="application/octet-stream",
         filename=PurePosixPath(file.filename).name or file.id,
@@ -107,42 +107,3 @@ async def _find(request: ApiRequest) -> File:
     if file is None:
         raise NotFound(f"No such File object: {id}", param="id")
     return file
-
-
-async def _receive(request: ApiRequest, upload: _Upload) -> None:
-    """Take in the parts of an upload, its bytes straight into the store.
-
-    Raises:
-        InvalidRequest: a part is not as it should be, or too large.
-    """
-    service = request.state["service"]
-    limit = service.settings.max_upload
-    if announced(request) > limit + _AROUND:
-        raise _too_large(limit)
-    body = Multipart(request.headers.get("content-type", ""), request.stream(), limit + _AROUND)
-    while part := await body.next_part():
-        if part.name == "purpose":
-            upload.purpose = _purpose(await part.text(_LONGEST_FIELD))
-        elif part.name == "file" and upload.blob is None:
-            upload.filename = part.filename or _UNNAMED
-            try:
-                upload.blob = await service.blobs.receive(part.chunks(), limit)
-            except TooManyBytes:
-                raise _too_large(limit) from None
-            if upload.blob.size == 0:
-                raise InvalidRequest("The file is empty.", param="file")
-
-
-def _purpose(given: str) -> str:
-    if given not in PURPOSES:
-        text = f"Invalid value: {given[:64]!r}. Supported values are: {listed(PURPOSES)}."
-        raise InvalidRequest(text, param="purpose", code="invalid_value")
-    return given
-
-
-def _missing(name: str) -> InvalidRequest:
-    return InvalidRequest(f"Missing required parameter: '{name}'.", param=name, code="missing_required_parameter")
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The file is larger than {limit} bytes, which is the most this server accepts.", param="file")

@@ -13,7 +13,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Lifespan
 
-from kernelci.api import assistant_files, assistants, files, message_files, messages, models, runs, steps, threads
+from kernelci.api import (
+    assistant_files,
+    assistants,
+    files,
+    message_files,
+    messages,
+    models,
+    runs,
+    steps,
+    threads,
+    uploads,
+)
 from kernelci.api.envelope import UnknownUrl, refused
 from kernelci.api.middleware import HEALTH, Dialects, Door, Errors, Stamp
 from kernelci.api.request import ApiRequest, json_response
@@ -59,6 +70,10 @@ PATHS: Mapping[str, Mapping[str, Endpoint]] = {
     "/files": {"GET": files.list_, "POST": files.create},
     "/files/{file_id}": {"GET": files.retrieve, "DELETE": files.delete},
     "/files/{file_id}/content": {"GET": files.content},
+    "/uploads": {"POST": uploads.create},
+    "/uploads/{upload_id}/parts": {"POST": uploads.add_part},
+    "/uploads/{upload_id}/complete": {"POST": uploads.complete},
+    "/uploads/{upload_id}/cancel": {"POST": uploads.cancel},
     "/models": {"GET": models.list_},
     "/models/{model:path}": {"GET": models.retrieve},
     "/threads": {"POST": threads.create},
@@ -86,6 +101,7 @@ _CHECKED: Mapping[str, Kind] = {
     "message_id": "message",
     "run_id": "run",
     "step_id": "step",
+    "upload_id": "upload",
 }
 """The path's ids that must look like their kind's. A file's may not: there are too many forms of those."""
 

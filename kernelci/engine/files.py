@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kernelci.engine.ports import Blob, Store
+from kernelci.engine.blobs import Blob
+from kernelci.engine.ports import Store
 from kernelci.engine.service import Service
 from kernelci.errors import NotFound
 from kernelci.protocol import ids
@@ -17,18 +18,18 @@ from kernelci.protocol.parts import ImageFilePart
 from kernelci.protocol.requests import MessageCreate
 
 
-async def add(store: Store, blob: Blob, *, filename: str, purpose: str, surface: Surface) -> File:
-    """Make a file of uploaded bytes, with an id as that surface has them."""
-    file = File(
+def new(blob: Blob, *, filename: str, purpose: str, surface: Surface, lifetime: int | None) -> File:
+    """A file of uploaded bytes, with an id as that surface has them; it expires after so many seconds."""
+    now = ids.now()
+    return File(
         id=ids.new("file", surface),
-        created_at=ids.now(),
+        created_at=now,
         bytes=blob.size,
         filename=filename,
         purpose=purpose,
+        expires_at=None if lifetime is None else now + lifetime,
         blob=blob.sha256,
     )
-    await store.put(file)
-    return file
 
 
 async def delete(service: Service, file: File) -> None:

@@ -1,4 +1,7 @@
-"""What the engine needs from outside, as Protocols. Adapters implement them; app.py brings the two together."""
+"""What the engine needs from outside, as Protocols; where bytes live is in blobs.py.
+
+Adapters implement them; app.py brings the two together.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Generic, Literal, Protocol, TypeVar
 
 from kernelci.engine.events import Call, Event, Recorded
-from kernelci.protocol.objects import Cell, CellStatus, Message, Object, Run, Stored, Thread, Usage
+from kernelci.protocol.objects import Cell, CellStatus, Message, Object, Run, Thread, Usage
 from kernelci.protocol.parts import JsonObject
 
 Emit = Callable[[Event], Awaitable[None]]
@@ -178,9 +181,9 @@ class Paged(Generic[ObjectT]):
 class Store(Protocol):
     """Where objects live: those of all owners, or, by `of`, of one, who finds nothing of the others'.
 
-    Every method is one transaction, durable when it returns. `within` is the id of the thread or run that the
-    object must belong to: a message or run belongs to a thread, a step or cell to a run and to that run's thread,
-    the rest to nothing.
+    Every method is one transaction, durable when it returns. What is past its `expires_at` is not there. `within`
+    is the id of what the object must belong to: a message or run belongs to a thread, a step or cell to a run and
+    to that run's thread, a part to an upload, the rest to nothing.
     """
 
     @property
@@ -192,7 +195,7 @@ class Store(Protocol):
         """The store as this owner sees it."""
         ...
 
-    async def put(self, *objects: Stored) -> None:
+    async def put(self, *objects: Object) -> None:
         """Insert or replace. Replacing leaves the stored metadata alone: only `edit` changes that.
 
         Raises:
@@ -242,9 +245,15 @@ class Store(Protocol):
         ...
 
     async def edit(
-        self, kind: type[ObjectT], id: str, change: Callable[[ObjectT], ObjectT], *, within: str | None = None
+        self,
+        kind: type[ObjectT],
+        id: str,
+        change: Callable[[ObjectT], ObjectT],
+        *,
+        within: str | None = None,
+        adding: Sequence[Object] = (),
     ) -> ObjectT:
-        """Read, change and write as one; `change` must be pure. Gives the new object; raises NotFound."""
+        """Read, change and write as one, with what is added. `change` must be pure, may raise; raises NotFound."""
         ...
 
     async def drop(self, kind: type[ObjectT], id: str, *, within: str | None = None) -> ObjectT:
@@ -275,46 +284,6 @@ class Store(Protocol):
 
     async def active_runs(self) -> tuple[Run, ...]:
         """Every run that has not ended, oldest first."""
-        ...
-
-
-class TooManyBytes(Exception):
-    """More bytes came than were allowed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """Stored bytes: their SHA-256 in hex, and their number."""
-
-    sha256: str
-    size: int
-
-
-class Blobs(Protocol):
-    """Where bytes live, by their hash."""
-
-    async def receive(self, chunks: AsyncIterator[bytes], limit: int) -> Blob:
-        """Store what arrives, hashing on the way, off the event loop; durable when it returns.
-
-        Raises:
-            TooManyBytes: more than `limit` came; nothing is kept.
-        """
-        ...
-
-    async def copy(self, source: BinaryIO, limit: int) -> Blob:
-        """Store an open file's bytes from where it stands; raises as `receive` does."""
-        ...
-
-    async def write(self, data: bytes) -> Blob:
-        """Store these bytes."""
-        ...
-
-    def path(self, sha256: str) -> Path:
-        """Where the bytes are, to be read only."""
-        ...
-
-    async def drop(self, sha256: str) -> None:
-        """Forget the bytes; those that have just come are left, since an upload may be about to name them."""
         ...
 
 

@@ -13,10 +13,11 @@ from typing import Literal
 
 import anyio
 
+from kernelci.engine.blobs import Blobs
 from kernelci.engine.chat import remembered, replied, spoken, tokens_in
 from kernelci.engine.events import Call
 from kernelci.engine.inputs import pictures_in
-from kernelci.engine.ports import CODE_TOOL, Blobs, ModelRequest, Reply
+from kernelci.engine.ports import CODE_TOOL, ModelRequest, Reply
 from kernelci.protocol.objects import File, Message, Run, RunStep, Usage
 from kernelci.protocol.parts import AnswerFormat, CodeInterpreterTool, ForcedTool, FunctionTool, JsonObject
 

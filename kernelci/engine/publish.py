@@ -12,8 +12,9 @@ import uuid
 from collections import OrderedDict
 from urllib.parse import unquote
 
+from kernelci.engine.blobs import Blob, Blobs, TooManyBytes
 from kernelci.engine.events import FileProduced
-from kernelci.engine.ports import Blob, Blobs, Emit, SessionFile, Sessions, Store, TooManyBytes
+from kernelci.engine.ports import Emit, SessionFile, Sessions, Store
 from kernelci.protocol import ids
 from kernelci.protocol.objects import File, Run
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kernelci.engine.ports import Blobs, Bus, Models, Sessions, Store, Transcripts
+from kernelci.engine.blobs import Blobs, Parts
+from kernelci.engine.ports import Bus, Models, Sessions, Store, Transcripts
 from kernelci.engine.supervisor import Supervisor
 from kernelci.settings import Settings
 
@@ -25,6 +26,7 @@ class Service:
     transcripts: Transcripts
     supervisor: Supervisor
     models: Models
+    parts: Parts
 
     def of(self, owner: str) -> Service:
         """The service as this owner has it."""

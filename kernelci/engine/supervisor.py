@@ -17,11 +17,12 @@ from typing import Self
 import anyio
 from anyio.abc import TaskGroup
 
+from kernelci.engine.blobs import Blobs
 from kernelci.engine.events import Event, OutputsSubmitted, RunMoved
 from kernelci.engine.inputs import session_files
 from kernelci.engine.links import Linking
 from kernelci.engine.loop import run_loop
-from kernelci.engine.ports import Blobs, Bus, Models, MountedFile, Sessions, Store, Transcripts
+from kernelci.engine.ports import Bus, Models, MountedFile, Sessions, Store, Transcripts
 from kernelci.engine.prompt import build_prompt
 from kernelci.engine.publish import Publisher
 from kernelci.engine.recorder import Recorder

@@ -14,7 +14,8 @@ from typing import BinaryIO, cast
 
 import anyio.to_thread
 
-from kernelci.engine.ports import Blobs, Store, TooManyBytes, Transcripts
+from kernelci.engine.blobs import Blobs, TooManyBytes
+from kernelci.engine.ports import Store, Transcripts
 from kernelci.imports.archive import Archive, Member
 from kernelci.imports.export import Export
 from kernelci.imports.objects import Unfit, stored

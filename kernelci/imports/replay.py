@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kernelci.engine.blobs import Blobs
 from kernelci.engine.inputs import session_files
-from kernelci.engine.ports import Blobs, MountedFile, Sessions, Store, Told
+from kernelci.engine.ports import MountedFile, Sessions, Store, Told
 from kernelci.protocol.objects import Cell, Message, Run
 
 

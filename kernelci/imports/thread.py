@@ -19,7 +19,6 @@ from kernelci.protocol.objects import (
     Object,
     Run,
     RunStep,
-    Stored,
     Thread,
     ToolCalls,
 )
@@ -65,7 +64,7 @@ class ThreadParts:
                     output.image.file_id for output in call.code_interpreter.outputs if not isinstance(output, Logs)
                 )
 
-    def arranged(self, picture: Picture) -> Iterator[Stored]:
+    def arranged(self, picture: Picture) -> Iterator[Thread | Message | Run | RunStep | Cell]:
         """All objects, each after what it belongs to, and a cell after each step that ran code."""
         yield self.thread or Thread(id=self.id, created_at=min(each.created_at for each in self._said()))
         steps = _with_turns(step for step in self.steps.values() if step.run_id in self.runs)

@@ -8,7 +8,7 @@ import time
 from typing import Literal
 
 Surface = Literal["openai", "azure"]
-Kind = Literal["assistant", "thread", "message", "run", "step", "file"]
+Kind = Literal["assistant", "thread", "message", "run", "step", "file", "upload", "part"]
 
 PREFIX: dict[Kind, str] = {
     "assistant": "asst_",
@@ -17,6 +17,8 @@ PREFIX: dict[Kind, str] = {
     "run": "run_",
     "step": "step_",
     "file": "file-",
+    "upload": "upload_",
+    "part": "part_",
 }
 AZURE_FILE_PREFIX = "assistant-"
 _ALPHABET = string.ascii_letters + string.digits

@@ -335,6 +335,3 @@ class Cell(Object):
     status: CellStatus
     execution_count: int | None = None
     outputs: tuple[JsonObject, ...] = ()
-
-
-Stored = Assistant | Thread | Message | Run | RunStep | File | Cell

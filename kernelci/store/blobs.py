@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -21,9 +21,9 @@ from typing import BinaryIO, Self
 import anyio
 from anyio import to_thread
 
-from kernelci.engine.ports import Blob, TooManyBytes
+from kernelci.engine.blobs import Blob, TooManyBytes
+from kernelci.store.streams import CHUNK, write_all, write_through
 
-CHUNK = 1024 * 1024
 YOUNG = 600.0
 """Seconds for which new bytes are not let go of: an upload of the same ones may be about to name them."""
 
@@ -50,13 +50,7 @@ class FolderBlobs:
     async def receive(self, chunks: AsyncIterator[bytes], limit: int) -> Blob:
         incoming = await to_thread.run_sync(_Incoming, self._folder, limit)
         try:
-            waiting = bytearray()
-            async for chunk in chunks:
-                waiting += chunk
-                if len(waiting) >= CHUNK:
-                    await to_thread.run_sync(incoming.write, bytes(waiting))
-                    waiting.clear()
-            await to_thread.run_sync(incoming.write, bytes(waiting))
+            await write_all(chunks, incoming.write)
             return await to_thread.run_sync(incoming.keep)
         finally:
             with anyio.CancelScope(shield=True):
@@ -100,7 +94,7 @@ class FolderBlobs:
         incoming = _Incoming(self._folder, limit)
         try:
             while chunk := source.read(CHUNK):
-                incoming.write(chunk)
+                incoming.write([chunk])
             return incoming.keep()
         finally:
             incoming.close()
@@ -113,35 +107,39 @@ class _Incoming:
         self._folder = folder
         self._limit = limit
         self._path = folder / (INCOMING + secrets.token_hex(8))
-        self._file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
+        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._hash = hashlib.sha256()
         self._size = 0
 
-    def write(self, data: bytes) -> None:
-        self._size += len(data)
+    def write(self, block: Sequence[bytes]) -> None:
+        self._size += sum(map(len, block))
         if self._size > self._limit:
             raise TooManyBytes(f"more than {self._limit} bytes")
-        self._hash.update(data)
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self._file.write(rest) :]
+        for data in block:
+            self._hash.update(data)
+        write_through(self._file, block)
 
     def keep(self) -> Blob:
-        os.fsync(self._file.fileno())
+        os.fsync(self._file)
         blob = Blob(sha256=self._hash.hexdigest(), size=self._size)
-        place = self._folder / blob.sha256[:2]
-        place.mkdir(mode=0o700, exist_ok=True)
-        self._path.replace(place / blob.sha256)
-        for folder in (place, self._folder):
-            _flush(folder)
+        name_whole(self._folder, self._path, blob.sha256)
         return blob
 
     def close(self) -> None:
-        self._file.close()
+        os.close(self._file)
         self._path.unlink(missing_ok=True)
 
 
-def _flush(folder: Path) -> None:
+def name_whole(blobs: Path, path: Path, sha256: str) -> None:
+    """Give a file that is whole, and on the disk, its name among the blobs."""
+    place = blobs / sha256[:2]
+    place.mkdir(mode=0o700, exist_ok=True)
+    path.replace(place / sha256)
+    for folder in (place, blobs):
+        flush(folder)
+
+
+def flush(folder: Path) -> None:
     """Have the names in a folder survive a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -28,10 +28,22 @@ from sqlalchemy import (
 
 from kernelci.engine.ports import Page, Paged
 from kernelci.errors import InvalidRequest, NotFound, ThreadBusy
-from kernelci.protocol.objects import LOCAL, Assistant, Cell, File, Message, Object, Run, RunStep, Stored, Thread
+from kernelci.protocol import ids
+from kernelci.protocol.objects import (
+    LOCAL,
+    Assistant,
+    Cell,
+    File,
+    Message,
+    Object,
+    Run,
+    RunStep,
+    Thread,
+)
 from kernelci.protocol.parts import JsonObject
 from kernelci.protocol.states import ACTIVE
-from kernelci.store.tables import IS_ACTIVE, TABLES, counter, files, runs, threads
+from kernelci.protocol.uploads import Upload, UploadPart
+from kernelci.store.tables import IS_ACTIVE, TABLES, counter, files, runs, uploads
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
@@ -43,13 +55,18 @@ NOUNS: dict[type[Object], str] = {
     RunStep: "run step",
     File: "file",
     Cell: "cell",
+    Upload: "upload",
+    UploadPart: "part",
 }
 PARENTS: dict[type[Object], tuple[str, ...]] = {
     Message: ("thread_id",),
     Run: ("thread_id",),
     RunStep: ("thread_id", "run_id"),
     Cell: ("thread_id", "run_id"),
+    UploadPart: ("upload_id",),
 }
+PARENT: dict[str, type[Object]] = {"thread_id": Thread, "run_id": Run, "upload_id": Upload}
+EXPIRING = (File, Upload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +170,17 @@ class Rows:
                 self.connection.execute(insert(TABLES[type(object)]).values(new))
 
     def edit(
-        self, kind: type[ObjectT], id: str, change: Callable[[ObjectT], ObjectT], within: str | None = None
+        self,
+        kind: type[ObjectT],
+        id: str,
+        change: Callable[[ObjectT], ObjectT],
+        within: str | None = None,
+        adding: Iterable[Object] = (),
     ) -> ObjectT:
-        """Read, change and write, metadata included; raises NotFound."""
+        """Read, change and write, metadata included, and put what is added; raises NotFound."""
         changed = change(self.get(kind, id, within, lock=True))
         self._replace(changed, keep=("id",))
+        self.put(adding)
         return changed
 
     def drop(self, kind: type[ObjectT], id: str, within: str | None = None) -> ObjectT:
@@ -182,12 +205,12 @@ class Rows:
             raise _has_run(run.thread_id, holder)
         self.put([*added, run])
 
-    def refusal(self, objects: Sequence[Stored]) -> InvalidRequest | None:
+    def refusal(self, objects: Sequence[Object]) -> InvalidRequest | None:
         """Why the database would not take them: a parent is gone, or the thread has another active run."""
         together = {object.id for object in objects}
         for object in objects:
             for column in PARENTS.get(type(object), ()):
-                kind, parent = (Run if column == "run_id" else Thread), getattr(object, column)
+                kind, parent = PARENT[column], getattr(object, column)
                 if parent not in together and self.find(kind, parent) is None:
                     return missing(kind, parent)
             if isinstance(object, Run) and object.status in ACTIVE:
@@ -203,11 +226,13 @@ class Rows:
         return self.connection.execute(mine.values(values)).rowcount > 0
 
     def _owner_of(self, object: Object) -> str | ScalarSelect[str]:
-        """Whose a new object is: what belongs to a thread has its owner, and none where the thread is not ours."""
+        """Whose a new object is: what belongs to another has its owner, and none where that is not ours."""
         if type(object) not in PARENTS:
             return self.owner or LOCAL
-        thread = select(threads.c.owner).where(threads.c.id == getattr(object, "thread_id"))  # noqa: B009
-        return thread.where(*self._mine(Thread)).scalar_subquery()
+        column = PARENTS[type(object)][0]
+        parents = TABLES[PARENT[column]]
+        parent = select(parents.c.owner).where(parents.c.id == getattr(object, column))
+        return parent.where(*self._mine(PARENT[column])).scalar_subquery()
 
     # Whose
 
@@ -217,6 +242,8 @@ class Rows:
     def _mine(self, kind: type[Object], within: str | None = None) -> list[ColumnElement[bool]]:
         columns = TABLES[kind].c
         mine = [] if self.owner is None else [columns.owner == self.owner]
+        if kind in EXPIRING:
+            mine.append(or_(columns.expires_at.is_(None), columns.expires_at > ids.now()))
         if within is not None:
             mine.append(or_(*(columns[parent] == within for parent in PARENTS[kind])))
         return mine
@@ -233,6 +260,17 @@ def holds(connection: Connection, sha256: str) -> bool:
 def held(connection: Connection) -> frozenset[str]:
     """The hashes of all bytes that files have."""
     return frozenset(connection.scalars(select(files.c.blob).distinct()))
+
+
+def pending_uploads(connection: Connection) -> frozenset[str]:
+    """The ids of all uploads whose parts may still come or be put together."""
+    return frozenset(connection.scalars(select(uploads.c.id).where(uploads.c.status == "pending")))
+
+
+def expire(connection: Connection) -> None:
+    """Delete what is past its time."""
+    for table in (TABLES[kind] for kind in EXPIRING):
+        connection.execute(delete(table).where(table.c.expires_at <= ids.now()))
 
 
 def missing(kind: type[Object], id: str) -> NotFound:

@@ -11,9 +11,9 @@ from sqlalchemy import URL
 from sqlalchemy.exc import IntegrityError
 
 from kernelci.engine.ports import Page, Paged
-from kernelci.protocol.objects import LOCAL, Message, Object, Run, Stored, Thread
+from kernelci.protocol.objects import LOCAL, Message, Object, Run, Thread
 from kernelci.store.database import Database
-from kernelci.store.rows import Rows, held, holds
+from kernelci.store.rows import Rows, expire, held, holds, pending_uploads
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class SqlStore:
         view._owner = owner
         return view
 
-    async def put(self, *objects: Stored) -> None:
+    async def put(self, *objects: Object) -> None:
         try:
             await self._write(lambda rows: rows.put(objects))
         except IntegrityError as error:
@@ -80,9 +80,15 @@ class SqlStore:
         return await self._read(lambda rows: rows.conversation(thread_id, kinds))
 
     async def edit(
-        self, kind: type[ObjectT], id: str, change: Callable[[ObjectT], ObjectT], *, within: str | None = None
+        self,
+        kind: type[ObjectT],
+        id: str,
+        change: Callable[[ObjectT], ObjectT],
+        *,
+        within: str | None = None,
+        adding: Sequence[Object] = (),
     ) -> ObjectT:
-        return await self._write(lambda rows: rows.edit(kind, id, change, within))
+        return await self._write(lambda rows: rows.edit(kind, id, change, within, adding))
 
     async def drop(self, kind: type[ObjectT], id: str, *, within: str | None = None) -> ObjectT:
         return await self._write(lambda rows: rows.drop(kind, id, within))
@@ -99,6 +105,14 @@ class SqlStore:
     async def held(self) -> frozenset[str]:
         """The hashes of all bytes that files have; the rest may be swept."""
         return await self._database.read(held)
+
+    async def pending_uploads(self) -> frozenset[str]:
+        """The ids of all uploads whose parts may still come; what is kept of others may be swept."""
+        return await self._database.read(pending_uploads)
+
+    async def expire(self) -> None:
+        """Delete what is past its time, which nobody finds any more."""
+        await self._database.write(expire)
 
     async def active_runs(self) -> tuple[Run, ...]:
         return await self._read(Rows.active_runs)

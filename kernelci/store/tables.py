@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from kernelci.protocol.objects import Assistant, Cell, File, Message, Object, Run, RunStep, Thread
 from kernelci.protocol.states import ACTIVE
+from kernelci.protocol.uploads import Upload, UploadPart
 
 NAMES = {
     "pk": "pk_%(table_name)s",
@@ -86,8 +87,17 @@ files = _table(
     Column("blob", Term, nullable=False),
     Index(None, "owner", "seq"),
     Index(None, "owner", "purpose", "seq"),
+    Column("expires_at", BigInteger),
     Index(None, "blob"),
+    Index(None, "expires_at"),
 )
+uploads = _table(
+    "uploads",
+    Column("status", String, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index(None, "expires_at"),
+)
+parts = _table("parts", _parent("upload"), Index(None, "upload_id", "seq"))
 messages = _table(
     "messages",
     _parent("thread"),
@@ -133,6 +143,8 @@ TABLES: Mapping[type[Object], Table] = MappingProxyType(
         Run: runs,
         RunStep: steps,
         File: files,
+        Upload: uploads,
+        UploadPart: parts,
         Cell: cells,
     }
 )

@@ -21,6 +21,7 @@ from kernelci.models.turn import Turn
 from kernelci.settings import Settings
 from kernelci.store.blobs import FolderBlobs
 from kernelci.store.bus import JournalBus
+from kernelci.store.parts import FolderParts
 from kernelci.store.store import SqlStore
 from tests.api.oracle import judge
 from tests.engine.conftest import NotedTranscripts, PlayedSession
@@ -48,7 +49,17 @@ async def service_in(folder: Path, models: Models = HELLO, **changes: Any) -> As
                 max_turns=5,
             )
         )
-        yield Service(settings, store, blobs, bus, sessions, transcripts, supervisor, models)
+        yield Service(
+            settings,
+            store,
+            blobs,
+            bus,
+            sessions,
+            transcripts,
+            supervisor,
+            models,
+            FolderParts(folder / "blobs", young=0),
+        )
 
 
 def client_of(app: ASGIApp) -> httpx2.AsyncClient:

@@ -16,12 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernelci.api.routes import PATHS
-from kernelci.protocol import requests
+from kernelci.protocol import requests, uploads
 from tests.api.test_assistants import make
 from tests.api.test_threads import say, thread
 
 OLD_AND_NESTED = {"file_ids", "code interpreter", "type", "text", "image_file", "image_url", "url", "function"}
-BODIES = [body for body in vars(requests).values() if isinstance(body, type) and issubclass(body, requests.Body)]
+NAMED = {**vars(requests), **vars(uploads)}
+BODIES = [body for body in NAMED.values() if isinstance(body, type) and issubclass(body, requests.Body)]
 FIELDS = sorted(OLD_AND_NESTED.union(*(body.model_fields for body in BODIES)))
 PLAUSIBLE = [
     *("user", "auto", "asst_1", "file-1", "code_interpreter", "retrieval", "file_search", "function", "text"),
@@ -69,11 +70,14 @@ async def ids(api: httpx2.AsyncClient) -> dict[str, str]:
     made = await thread(api)
     assistant = await make(api, tools=[{"type": "code_interpreter"}])
     file = await api.post("/v1/files", files={"file": ("x", b"x"), "purpose": (None, "assistants")})
+    begun = {"bytes": 6, "filename": "a.csv", "mime_type": "text/csv", "purpose": "assistants"}
+    upload = await api.post("/v1/uploads", json=begun)
     return {
         "thread_id": made["id"],
         "message_id": (await say(api, made["id"]))["id"],
         "assistant_id": assistant["id"],
         "file_id": file.json()["id"],
+        "upload_id": upload.json()["id"],
         "run_id": "run_1",
     }
 

@@ -1,6 +1,6 @@
 """A new thread's first code result and a warm code step through the API, beside plain jupyter_client.
 
-With `engine`, the same of the kernel engine alone.
+With `engine`, the same of the kernel engine alone; with `transfers`, large files beside `cp`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kernelci.models.turn import Turn
 from kernelci.sandbox.environment import environment
 from kernelci.server import running
 from kernelci.settings import Settings
-from tests.bench import engine
+from tests.bench import engine, transfers
 from tests.bench.figures import Figure, interleaved, print_pair
 from tests.bench.plain import executed, first_result, plain_kernel
 
@@ -32,10 +32,15 @@ STEPS = 20
 async def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    options.add_argument("what", nargs="?", choices=("api", "engine"), default="api", help="what is measured")
+    options.add_argument(
+        "what", nargs="?", choices=("api", "engine", "transfers"), default="api", help="what is measured"
+    )
     options.add_argument("--cold", type=int, default=8, help="new threads and cold kernels")
     options.add_argument("--warm", type=int, default=10, help=f"runs of {STEPS} code steps, and as many executes")
     rounds = options.parse_args()
+    if rounds.what == "transfers":
+        transfers.measure(rounds.cold)
+        return
     if rounds.what == "engine":
         model_environment = environment(Settings().cache_dir)
         model_environment.prepare(print)

@@ -8,6 +8,7 @@ from kernelci.protocol import ids
 from kernelci.protocol.objects import Assistant, Cell, File, Message, Object, Run, RunStep, Thread, ToolCalls
 from kernelci.protocol.parts import Text, TextPart
 from kernelci.protocol.states import RunStatus
+from kernelci.protocol.uploads import Stretch, Upload, UploadPart
 
 
 def assistant(**changes: object) -> Assistant:
@@ -60,6 +61,19 @@ def file(**changes: object) -> File:
         | {"blob": "0" * 64}
         | changes
     )
+
+
+def upload(**changes: object) -> Upload:
+    return Upload.model_validate(
+        {"id": ids.new("upload"), "created_at": 1, "expires_at": ids.now() + 60, "bytes": 1, "filename": "a.csv"}
+        | {"mime_type": "text/csv", "purpose": "assistants"}
+        | changes
+    )
+
+
+def part(upload: Upload) -> UploadPart:
+    stretch = Stretch(name="first", start=0, size=1)
+    return UploadPart(id=ids.new("part"), created_at=1, upload_id=upload.id, stretch=stretch)
 
 
 def named(objects: Iterable[Object]) -> list[str]:

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from kernelci.engine.ports import Page, Store
 from kernelci.errors import IllegalMove, InvalidRequest, NotFound, ThreadBusy
-from kernelci.protocol.objects import Assistant, Cell, File, Message, Object, Run, RunStep, Stored, Thread
+from kernelci.protocol import ids
+from kernelci.protocol.objects import Assistant, Cell, File, Message, Object, Run, RunStep, Thread
 from kernelci.protocol.states import ACTIVE, RunStatus
-from tests.conformance.objects import assistant, cell, file, message, named, run, step, thread
+from kernelci.protocol.uploads import Upload, UploadPart
+from tests.conformance.objects import assistant, cell, file, message, named, part, run, step, thread, upload
 
 
 def same(thread: Thread) -> Thread:
@@ -28,7 +30,7 @@ class StoreConformance:
         a_thread = thread(metadata={"a": "b"})
         a_run = run(a_thread, "completed", instructions="שלום", completed_at=3)
         a_step = step(a_run)
-        objects: list[Stored] = [
+        objects: list[Object] = [
             assistant(name="\N{PILE OF POO}", tools=({"type": "code_interpreter"},)),
             a_thread,
             message(a_thread, "half of a pair: \ud83d", metadata={"k": "\0"}),
@@ -36,6 +38,8 @@ class StoreConformance:
             a_step,
             cell(a_step, outputs=({"output_type": "stream", "name": "stdout", "text": "\x00\udcff\u2028"},)),
             file(filename='שם "מוזר".csv'),
+            an_upload := upload(),
+            part(an_upload),
         ]
         await store.put(*objects)
         assert [await store.get(type(each), each.id) for each in objects] == objects
@@ -70,6 +74,43 @@ class StoreConformance:
             await store.edit(Assistant, first.id, refuse)
         assert await store.get(Assistant, first.id) == first
         await store.put(assistant())  # and the next writer gets its turn
+
+    async def test_an_edit_adds_all_or_nothing(self, store: Store) -> None:
+        an_upload, a_file = upload(), file()
+        await store.put(an_upload)
+        done = await store.edit(
+            Upload, an_upload.id, lambda old: old.model_copy(update={"file": a_file}), adding=[a_file]
+        )
+        assert done.file == a_file == await store.get(File, a_file.id)
+
+        def refuse(_: Upload) -> Upload:
+            raise IllegalMove
+
+        a_part = part(an_upload)
+        with pytest.raises(IllegalMove):
+            await store.edit(Upload, an_upload.id, refuse, adding=[a_part])
+        with pytest.raises(NotFound):
+            await store.edit(Upload, "upload_x", lambda old: old, adding=[a_part])
+        assert await store.all(UploadPart, within=an_upload.id) == ()
+
+    async def test_what_is_past_its_time_is_gone(self, store: Store) -> None:
+        now = ids.now()
+        for_ever, for_long, over = file(), file(expires_at=now + 60), file(expires_at=now - 1)
+        old = upload()
+        await store.put(for_ever, for_long, over, old, part(old))
+        await store.put(old.model_copy(update={"expires_at": now}))
+        assert named((await store.page(File, Page(order="asc"))).data) == [for_ever.id, for_long.id]
+        with pytest.raises(InvalidRequest):
+            await store.page(File, Page(after=over.id))
+        lost: list[tuple[type[Object], str]] = [(File, over.id), (Upload, old.id)]
+        for kind, id in lost:
+            assert await store.find(kind, id) is None
+            with pytest.raises(NotFound):
+                await store.edit(kind, id, lambda old: old)
+            with pytest.raises(NotFound):
+                await store.drop(kind, id)
+        with pytest.raises(NotFound, match=f"No upload found with id '{old.id}'"):
+            await store.put(part(old))
 
     async def test_edits_at_once_lose_nothing(self, store: Store) -> None:
         a_thread = thread(metadata={"count": "0"})
@@ -116,7 +157,7 @@ class StoreConformance:
         a_step = step(a_run)
         a_cell = cell(a_step)
         await store.put(here, there, a_message, a_run, other_run, a_step, a_cell)
-        belongs: list[tuple[Stored, Object]] = [
+        belongs: list[tuple[Object, Object]] = [
             (a_message, here),
             (a_run, here),
             (a_step, a_run),
@@ -139,7 +180,7 @@ class StoreConformance:
         a_thread = thread()
         a_run = run(a_thread, owner="mine")
         a_step = step(a_run)
-        objects: list[Stored] = [assistant(), file(), a_thread, message(a_thread), a_run, a_step, cell(a_step)]
+        objects: list[Object] = [assistant(), file(), a_thread, message(a_thread), a_run, a_step, cell(a_step)]
         await mine.put(*objects)
         for each in objects:
             kind, id = type(each), each.id
@@ -190,7 +231,7 @@ class StoreConformance:
 
     async def test_dropping_a_thread_drops_all_of_it_and_nothing_else(self, store: Store) -> None:
         gone, stays = thread(), thread()
-        objects: dict[str, list[Stored]] = {}
+        objects: dict[str, list[Object]] = {}
         for each in (gone, stays):
             a_run = run(each)
             a_step = step(a_run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -40,6 +41,25 @@ def test_a_client_that_asks_first_is_told_before_it_sends(small_server: str) -> 
     with connected(small_server) as connection:
         connection.sendall(HEAD.format(length=10**9, more="Expect: 100-continue\r\n").encode())
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
+def test_the_sdk_uploads_in_parts(client: OpenAI, tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    path.write_bytes(b"0123456789" * 100_000)
+    upload = client.uploads.upload_file_chunked(
+        file=path, mime_type="text/csv", purpose="assistants", part_size=300_000
+    )
+    assert (upload.status, upload.file.bytes, upload.file.filename) == ("completed", 1_000_000, "large.csv")
+    assert client.files.content(upload.file.id).read() == path.read_bytes()
+    begun = client.uploads.create(bytes=6, filename="x", mime_type="text/plain", purpose="user_data")
+    with ThreadPoolExecutor() as threads:  # the later part is the smaller one, and may be there first
+        parts = list(threads.map(lambda data: client.uploads.parts.create(begun.id, data=data), (b"abcd", b"ef")))
+    whole = client.uploads.complete(begun.id, part_ids=[part.id for part in parts])
+    assert client.files.content(whole.file.id).read() == b"abcdef"
+    cancelled = client.uploads.cancel(
+        client.uploads.create(bytes=6, filename="x", mime_type="", purpose="vision").id
+    )
+    assert cancelled.status == "cancelled"
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(small_server: str, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from kernelci.engine.ports import CellResult, Emit, Model, ModelRequest, OnOutpu
 from kernelci.errors import IllegalMove, InvalidRequest, KernelUnavailable
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import CallFunction, Turn
-from kernelci.protocol.objects import Cell, File, Message, Run, RunStep, Stored, Thread
+from kernelci.protocol.objects import Cell, File, Message, Object, Run, RunStep, Thread
 from tests.engine.conftest import OK, Engine, Unheard
 
 PNG = "iVBORw0KGgo="
@@ -305,7 +305,7 @@ async def test_what_a_store_refused_once_goes_with_the_next(engine: Engine) -> N
     run = await engine.ask()
     put, seen = engine.store.put, False
 
-    async def hiccup(*objects: Stored) -> None:
+    async def hiccup(*objects: Object) -> None:
         nonlocal seen
         if not seen and any(isinstance(each, Message) and each.status == "completed" for each in objects):
             seen = True
@@ -345,7 +345,7 @@ async def test_a_store_that_does_not_work_for_a_while_does_not_keep_a_run_active
     run = await engine.ask()
     put, refusals = engine.store.put, 2
 
-    async def full(*objects: Stored) -> None:
+    async def full(*objects: Object) -> None:
         nonlocal refusals
         refusals -= 1
         if refusals >= 0:

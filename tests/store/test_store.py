@@ -22,11 +22,11 @@ from kernelci.errors import NotFound
 from kernelci.protocol.objects import Assistant, Cell, File, Message, Run, RunStep, Thread
 from kernelci.store import rows
 from kernelci.store.database import Database
-from kernelci.store.folder import VERSION
+from kernelci.store.folder import VERSION, DataFolder
 from kernelci.store.rows import Rows, holds
 from kernelci.store.store import SqlStore
 from kernelci.store.tables import metadata
-from tests.conformance.objects import message, named, run, thread
+from tests.conformance.objects import file, message, named, part, run, thread, upload
 from tests.conformance.store import StoreConformance
 
 
@@ -55,6 +55,39 @@ async def test_a_migrated_database_is_what_the_tables_say(store: Store, path: Pa
 
     assert await to_thread.run_sync(differences) == []
     assert await store.active_runs() == ()
+
+
+FIRST = Path(__file__).parent / "first.sql"
+
+
+async def test_a_folder_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "kernelci.db") as connection:
+        connection.executescript(FIRST.read_text(encoding="utf-8"))
+    connection.close()
+    (tmp_path / "version").write_text("1\n")
+    async with DataFolder(tmp_path) as folder, SqlStore(folder.url) as store:
+        (a_file,) = (await store.page(File, Page())).data
+        assert (a_file.filename, a_file.expires_at) == ("נתונים.csv", None)
+        (a_message,) = await store.all(Message, within="thread_1")
+        assert a_message.metadata == {"kept": "yes"}
+        an_upload = upload()
+        await store.put(an_upload, part(an_upload))
+        await store.expire()
+        assert await store.find(File, a_file.id) == a_file
+        assert await store.pending_uploads() == {an_upload.id}
+
+
+async def test_an_expired_row_is_deleted_with_its_parts(store: SqlStore, path: Path) -> None:
+    old, done, pending = upload(), upload(status="completed"), upload()
+    await store.put(old, part(old), done, pending, part(pending), file(expires_at=1, blob="a" * 64))
+    await store.put(old.model_copy(update={"expires_at": 1}))
+    assert await store.holds("a" * 64)
+    await store.expire()
+    assert await store.pending_uploads() == {pending.id}
+    assert not await store.holds("a" * 64)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT upload_id FROM parts").fetchall() == [(pending.id,)]
+    connection.close()
 
 
 def test_the_folders_version_counts_the_migrations() -> None:
