@@ -77,7 +77,7 @@ def copy_and_hash(source: Path, target: Path) -> None:
 
 
 class Client:
-    """Speaks to a server over one connection."""
+    """Speaks to a server, on a new connection each time."""
 
     def __init__(self, server: Served) -> None:
         self._connection = http.client.HTTPConnection(*server.address, timeout=600, blocksize=MEBIBYTE)
@@ -101,8 +101,7 @@ class Client:
 
     def download(self, file_id: str, target: Path) -> None:
         """`GET /files/{id}/content`, into a file."""
-        self._connection.request("GET", f"/v1/files/{file_id}/content")
-        response = self._connection.getresponse()
+        response = self._response("GET", f"/v1/files/{file_id}/content")
         assert response.status == 200
         buffer = memoryview(bytearray(MEBIBYTE))
         with target.open("wb", buffering=0) as file:
@@ -123,11 +122,21 @@ class Client:
         body: bytes | Iterator[bytes] | None = None,
         headers: dict[str, str] | None = None,
     ) -> dict[str, Any]:
-        self._connection.request(method, path, body, headers or {})
-        response = self._connection.getresponse()
+        response = self._response(method, path, body, headers)
         answer = response.read()
         assert response.status == 200, answer
         return json.loads(answer)
+
+    def _response(
+        self,
+        method: str,
+        path: str,
+        body: bytes | Iterator[bytes] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> http.client.HTTPResponse:
+        self._connection.close()  # the server may have hung up while something else was measured
+        self._connection.request(method, path, body, headers or {})
+        return self._connection.getresponse()
 
 
 def form(file: BinaryIO, name: str, size: int, **fields: str) -> tuple[Iterator[bytes], dict[str, str]]:
