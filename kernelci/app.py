@@ -124,7 +124,9 @@ async def _keep(stack: AsyncExitStack, settings: Settings, folder: DataFolder) -
     stack.callback(tasks.cancel_scope.cancel)
     transcripts = await stack.enter_async_context(NotebookWriter(folder.notebooks, partial(_written_in, store)))
     packages = environment(settings.cache_dir, settings.kernel)
-    kernels = await stack.enter_async_context(Engine(packages, folder.sessions, Limits.of(settings)))
+    kernels = await stack.enter_async_context(
+        Engine(packages, folder.sessions, Limits.of(settings), sandbox=settings.sandbox)
+    )
     sessions = await stack.enter_async_context(SessionPool(folder.sessions, settings, kernels))
     return Kept(store, blobs, parts, transcripts, sessions)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import platformdirs
 from pydantic import AliasChoices, ByteSize, Field, SecretStr, model_validator
@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     memory: ByteSize = Field(ByteSize(2048 * MEBIBYTE), ge=256 * MEBIBYTE, description="Memory of a process: 2GiB.")
     processes: int = Field(128, ge=16, description="Processes and threads of one kernel.")
     disk: ByteSize = Field(ByteSize(5120 * MEBIBYTE), ge=MEBIBYTE, description="Disk of one session's files: 5GiB.")
+    sandbox: Literal["auto", "namespaces", "landlock", "off"] = Field(
+        "auto",
+        description="How kernels are confined: auto (as strongly as it works here), namespaces, landlock, or off.",
+    )
     session_idle: float = Field(3600.0, gt=0, description="Seconds an idle kernel is kept.")
 
     @model_validator(mode="after")

@@ -10,12 +10,12 @@ from kernelci.cli.screen import tell
 from kernelci.settings import Settings
 
 
-@takes("cache_dir", "kernel")
+@takes("cache_dir", "kernel", "sandbox")
 def demo(settings: Settings) -> None:
     """Watch an assistant analyse a CSV, fail, mend its code and draw a chart. Needs no account and no model."""
     from kernelci.cli import penguins  # noqa: PLC0415  a second that only those pay who watch
 
-    prepare_kernels(settings, Console(stderr=True))
+    settings = prepare_kernels(settings, Console(stderr=True))
     console = Console()
     penguins.show(settings, console)
     tell(console, "\nIt is all there, as files:", "bold")

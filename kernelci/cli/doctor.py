@@ -3,42 +3,54 @@
 from __future__ import annotations
 
 import anyio
-import typer
 from rich.console import Console
 from rich.text import Text
 
 from kernelci.cli.environment import prepare
 from kernelci.cli.options import takes
-from kernelci.errors import SandboxUnavailable
 from kernelci.sandbox import probe
 from kernelci.sandbox.environment import environment
+from kernelci.sandbox.level import LACKING
 from kernelci.settings import Settings
 
 _MEBIBYTE = 1024 * 1024
 
 
-@takes("cache_dir", "kernel")
+_ABOUT: dict[probe.Confined, str] = {
+    "namespaces": "namespaces: the strongest confinement",
+    "landlock": "landlock: what is left where namespaces are forbidden",
+}
+
+
+@takes("cache_dir", "kernel", "sandbox")
 def doctor(settings: Settings) -> None:
     """Try each protection on this machine, say what is missing and what helps, and measure kernels."""
     console = Console()
-    found = probe.protections()
-    for protection in found:
-        mark = ("✓ ", "green") if protection.holds else ("✗ ", "red")
-        tell_about(console, Text.assemble(mark, protection.title))
-        if not protection.holds:
-            tell_about(console, Text(f"    cause:  {protection.cause}"))
-            tell_about(console, Text(f"    remedy: {protection.remedy}"))
-    if not all(protection.holds for protection in found):
-        typer.echo(f"kernelci: {SandboxUnavailable().message}", err=True)
-        raise typer.Exit(SandboxUnavailable.exit_code)
+    for level in probe.LADDER:
+        tell_about(console, Text(_ABOUT[level], "bold"))
+        for protection in probe.protections(level):
+            _show(protection, console)
+        tell_about(console, Text(""))
+    level = probe.choose(settings.sandbox)
+    tell_about(console, Text(f"Kernels are confined by: {level}", "bold"))
+    if lacking := LACKING[level]:
+        tell_about(console, Text(f"    {lacking}"))
     prepare(settings, Console(stderr=True))
-    _measure(settings, console)
+    _measure(settings.model_copy(update={"sandbox": level}), console)
+
+
+def _show(protection: probe.Protection, console: Console) -> None:
+    mark = ("✓ ", "green") if protection.holds else ("✗ ", "red")
+    tell_about(console, Text.assemble(mark, protection.title))
+    if not protection.holds:
+        tell_about(console, Text(f"    cause:  {protection.cause}"))
+        tell_about(console, Text(f"    remedy: {protection.remedy}"))
 
 
 def _measure(settings: Settings, console: Console) -> None:
     from kernelci.sandbox.figures import measure  # noqa: PLC0415  only where there is something to measure
 
-    figures = anyio.run(measure, environment(settings.cache_dir, settings.kernel))
+    figures = anyio.run(measure, environment(settings.cache_dir, settings.kernel), settings.sandbox)
     memory = f"{figures.memory / _MEBIBYTE:.1f} MiB" if figures.memory is not None else "seen by root only"
     rows = {
         "start of the process that kernels are forked from": f"{figures.zygote:.1f} s",

@@ -7,18 +7,24 @@ from rich.console import Console
 from kernelci.cli.screen import tell
 from kernelci.sandbox import probe
 from kernelci.sandbox.environment import environment
+from kernelci.sandbox.level import LACKING
 from kernelci.settings import Settings
 
 
-def prepare_kernels(settings: Settings, console: Console) -> None:
-    """Make sure that kernels can be confined, and have what they need.
+def prepare_kernels(settings: Settings, console: Console) -> Settings:
+    """Make sure that kernels have what they need; gives the settings with how they are confined here.
+
+    Says what protections they lack, at every start.
 
     Raises:
-        SandboxUnavailable: this machine does not let them be confined.
+        SandboxUnavailable: this machine does not let them be confined as is wanted.
         EnvironmentUnavailable: their environment cannot be built.
     """
-    probe.require()
+    level = probe.choose(settings.sandbox)
+    if lacking := LACKING[level]:
+        tell(console, f"Warning: {lacking}.", "bold red" if level == "off" else "yellow")
     prepare(settings, console)
+    return settings.model_copy(update={"sandbox": level})
 
 
 def prepare(settings: Settings, console: Console) -> None:

@@ -32,8 +32,7 @@ def server_for(settings: Settings, console: Console) -> Generator[str]:
             )
         yield address
         return
-    prepare_kernels(settings, console)
-    own = settings.model_copy(update={"host": "127.0.0.1", "port": 0})
+    own = prepare_kernels(settings, console).model_copy(update={"host": "127.0.0.1", "port": 0})
     with running(own, upstream=lambda sentence: tell(console, sentence, "bright_black")) as address:
         yield address
 

@@ -20,7 +20,7 @@ def serve(settings: Settings) -> None:
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     console = Console(stderr=True)
-    prepare_kernels(settings, console)
+    settings = prepare_kernels(settings, console)
 
     server.serve(
         settings,

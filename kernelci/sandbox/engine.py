@@ -7,6 +7,7 @@ sessions/ to know; how a kernel is shut in, for inside/.
 from __future__ import annotations
 
 import logging
+import os
 import uuid
 from collections import deque
 from pathlib import Path
@@ -15,11 +16,14 @@ from typing import Self
 
 import anyio
 from anyio.abc import TaskGroup
+from anyio.to_thread import run_sync
 
-from kernelci.errors import KernelUnavailable
+from kernelci.errors import KernelUnavailable, SandboxUnavailable
+from kernelci.sandbox import beneath, probe
 from kernelci.sandbox.environment import Environment
 from kernelci.sandbox.generations import Generations
 from kernelci.sandbox.kernel import Kernel
+from kernelci.sandbox.level import LACKING, Level, Wanted
 from kernelci.sandbox.owner import owner
 from kernelci.sandbox.zygote import Limits, Zygote
 
@@ -36,10 +40,19 @@ class Engine:
     before it lives until its kernels have ended.
     """
 
-    def __init__(self, environment: Environment, sessions: Path, limits: Limits, *, reserve: int = 1) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        sessions: Path,
+        limits: Limits,
+        *,
+        sandbox: Wanted = "auto",
+        reserve: int = 1,
+    ) -> None:
         self._generations = Generations(environment)
         self._sessions = sessions
         self._limits = limits
+        self._sandbox: Wanted = sandbox
         self._reserve = reserve
         self._spare: deque[Kernel] = deque()
         self._coming = 0
@@ -50,7 +63,7 @@ class Engine:
     @property
     def owner(self) -> int | None:
         """Whom the kernels run as, and what they are to change must belong to; None where that is this user."""
-        return owner()
+        return owner("off" if self._sandbox == "off" else "namespaces")
 
     async def __aenter__(self) -> Self:
         self._tasks = await anyio.create_task_group().__aenter__()
@@ -81,6 +94,8 @@ class Engine:
             return await self._acquire(await self._warm(), session)  # it has ended just now: there is another one
 
     async def _acquire(self, zygote: Zygote, session: str) -> Kernel:
+        if zygote.level != "namespaces":
+            await run_sync(self._empty_temporary, session)
         kernel = self._ready() or await zygote.fork(uuid.uuid4().hex, spare=False)
         try:
             zygote.open(kernel, session)
@@ -90,6 +105,14 @@ class Engine:
         self._refill(zygote)
         return kernel
 
+    def _empty_temporary(self, session: str) -> None:
+        """Where a kernel cannot have a /tmp of its own, it has this folder, which nothing of the last one is in."""
+        folder = self._sessions / session / "tmp"
+        beneath.remove(folder)
+        folder.mkdir(mode=0o700)
+        if self.owner is not None:
+            os.chown(folder, self.owner, self.owner)
+
     async def _warm(self) -> Zygote:
         """The zygote of the environment as it is now, started if need be."""
         async with self._starting:
@@ -98,7 +121,7 @@ class Engine:
             if before and not before.ended and before.environment == environment:
                 return before
             assert self._tasks is not None
-            zygote = Zygote(environment, self._sessions, self._limits)
+            zygote = Zygote(environment, self._sessions, self._limits, await self._level())
             with anyio.CancelScope(shield=True):  # others wait for it, too
                 await self._tasks.start(zygote.serve)
             self._zygote = zygote
@@ -106,6 +129,17 @@ class Engine:
             if before:
                 before.retire()
             return zygote
+
+    async def _level(self) -> Level:
+        """How strongly kernels can be confined here."""
+        try:
+            level = await run_sync(probe.choose, self._sandbox)
+        except SandboxUnavailable as error:
+            raise KernelUnavailable(str(error)) from error
+        if lacking := LACKING[level]:
+            grave = logging.WARNING if level == "off" else logging.INFO
+            logger.log(grave, "%s", lacking, extra={"action": "weaker_sandbox", "sandbox": level})
+        return level
 
     def _ready(self) -> Kernel | None:
         while self._spare:

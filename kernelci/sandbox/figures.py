@@ -15,6 +15,7 @@ import anyio
 from kernelci.sandbox.engine import Engine
 from kernelci.sandbox.environment import Environment
 from kernelci.sandbox.kernel import Kernel
+from kernelci.sandbox.level import Wanted
 from kernelci.sandbox.owner import owner
 from kernelci.sandbox.zygote import Limits
 
@@ -40,32 +41,32 @@ class Figures:
     memory: int | None
 
 
-async def measure(environment: Environment) -> Figures:
+async def measure(environment: Environment, sandbox: Wanted) -> Figures:
     """Start an engine and take its figures; a few seconds.
 
     Raises:
         KernelUnavailable: this machine does not let a kernel be confined.
     """
     with tempfile.TemporaryDirectory(prefix="kernelci-") as place:
-        folder = _sessions(Path(place))
-        async with Engine(environment, folder, Limits(), reserve=0) as engine:
+        folder = _sessions(Path(place), sandbox)
+        async with Engine(environment, folder, Limits(), sandbox=sandbox, reserve=0) as engine:
             began = time.perf_counter()
             await (await engine.acquire(_SESSION)).kill()
             zygote = time.perf_counter() - began
             bare, _, memory = await _rounds(engine)
-        async with Engine(environment, folder, Limits(), reserve=1) as engine:
+        async with Engine(environment, folder, Limits(), sandbox=sandbox, reserve=1) as engine:
             await (await engine.acquire(_SESSION)).kill()
             reserve, warm, _ = await _rounds(engine)
     return Figures(zygote, bare, reserve, warm, memory)
 
 
-def _sessions(place: Path) -> Path:
+def _sessions(place: Path, sandbox: Wanted) -> Path:
     """A folder of sessions with ours in it, for whomever kernels run as."""
     folder = place / "sessions"
     data = folder / _SESSION / "data"
     data.mkdir(parents=True)
     folder.chmod(0o711)
-    if user := owner():
+    if user := owner("off" if sandbox == "off" else "namespaces"):
         os.chown(data, user, user)
     return folder
 
@@ -101,11 +102,13 @@ async def execute(kernel: Kernel, code: str) -> None:
 
 
 def private_bytes(kernel: Kernel) -> int | None:
-    """The memory that is the kernel's alone; None where this user may not see it."""
+    """The memory that is the kernel's alone, and its elder's if it has one; None where this user may not see it."""
     about = Path(f"/proc/self/fdinfo/{kernel.pidfd}").read_text()
     pid = next(line.split()[1] for line in about.splitlines() if line.startswith("Pid:"))
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        texts = [Path(f"/proc/{each}/smaps_rollup").read_text() for each in (pid, *children)]
     except PermissionError:
         return None
+    lines = "".join(texts).splitlines()
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))

@@ -16,12 +16,14 @@ import anyio
 class Kernel:
     """A confined process. `wire` is the host's end of its socket; `code` its exit code once `ended` is set.
 
-    Its end is the end of all that it has started. Whoever has one must `kill` it in the end.
+    Its end is the end of all that it has started: by itself, or by the signal `ending`. Whoever has one must `kill`
+    it in the end.
     """
 
     id: str
     wire: socket.socket
     pidfd: int
+    ending: signal.Signals = signal.SIGKILL
     ended: anyio.Event = field(default_factory=anyio.Event)
     code: int | None = None
 
@@ -36,7 +38,7 @@ class Kernel:
 
     async def kill(self) -> None:
         """End it, with all it has started; returns when it is gone and the wire is closed."""
-        self._signal(signal.SIGKILL)
+        self._signal(self.ending)
         await self.ended.wait()
         self.close()
 

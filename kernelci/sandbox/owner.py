@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from kernelci.sandbox.level import Level
+
 USER = 61234
 """An ordinary number that no account should have."""
 
 
-def owner() -> int | None:
+def owner(level: Level = "namespaces") -> int | None:
     """Whom kernels run as, and what they are to change must belong to; None where that is this user.
 
-    The root of a user namespace that holds no other user is one of the machine's ordinary users.
+    Those that are not confined are run as whoever has asked for that. The root of a user namespace that holds no
+    other user is one of the machine's ordinary users.
     """
-    return USER if os.geteuid() == 0 and _is_mapped(USER) else None
+    return USER if level != "off" and os.geteuid() == 0 and _is_mapped(USER) else None
 
 
 def _is_mapped(user: int) -> bool:

@@ -12,22 +12,36 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from kernelci.errors import SandboxUnavailable
+from kernelci.sandbox.level import Level, Wanted
 from kernelci.sandbox.owner import owner
 from kernelci.sandbox.zygote import Limits
 
 PROGRAM = Path(__file__).parent / "inside" / "probe.py"
 
+Confined = Literal["namespaces", "landlock"]
+LADDER: tuple[Confined, ...] = ("namespaces", "landlock")
+"""How kernels can be confined, the strongest first."""
+
 _TIMEOUT = 60.0
-_TITLES = {
-    "users": "a user without rights",
-    "files": "files of its own, and none of yours",
-    "processes": "processes of its own, and none of yours",
-    "network": "no network",
-    "calls": "a filter for system calls",
-    "limits": "limits of memory, processes and files",
-    "together": "all of it at once, as a kernel has it",
+_TITLES: dict[Confined, dict[str, str]] = {
+    "namespaces": {
+        "users": "a user without rights",
+        "files": "files of its own, and none of yours",
+        "processes": "processes of its own, and none of yours",
+        "network": "no network",
+        "calls": "a filter for system calls",
+        "limits": "limits of memory, processes and files",
+        "together": "all of it at once, as a kernel has it",
+    },
+    "landlock": {
+        "domain": "no opening of your files, no signals to your processes",
+        "calls": "a stricter filter for system calls, without any network",
+        "limits": "limits of memory, processes and files",
+        "together": "all of it at once, as a kernel has it",
+    },
 }
 
 _SETTINGS = {
@@ -54,53 +68,52 @@ class Protection:
         return self.cause is None
 
 
-def protections() -> list[Protection]:
-    """Try each protection on this machine; blocks for a tenth of a second or so."""
+def protections(level: Confined = "namespaces") -> list[Protection]:
+    """Try each protection of a level on this machine; blocks for a tenth of a second or so."""
+    titles = _TITLES[level]
     if sys.platform != "linux":
-        return [Protection(title, "only Linux has it", "run kernelci on Linux") for title in _TITLES.values()]
-    errors = _tried()
+        return [Protection(title, "only Linux has it", "run kernelci on Linux") for title in titles.values()]
+    errors = _tried(level)
     if not any(errors.values()):
-        return [Protection(title) for title in _TITLES.values()]
-    forbidden, remedy = _remedy()
+        return [Protection(title) for title in titles.values()]
+    forbidden, remedy = (
+        _remedy() if level == "namespaces" else (None, "run it on Linux 6.12 or newer, with Landlock")
+    )
     return [
         Protection(title, forbidden or error, remedy) if (error := errors[name]) else Protection(title)
-        for name, title in _TITLES.items()
+        for name, title in titles.items()
     ]
 
 
-def require() -> None:
-    """Return if kernels can be confined here.
+def choose(wanted: Wanted) -> Level:
+    """How kernels are confined here: as is wanted; where that is `auto`, as strongly as it can be had.
 
     Raises:
-        SandboxUnavailable: they cannot, why, and what helps.
+        SandboxUnavailable: that cannot be had, why, and what helps.
     """
-    for protection in protections():
-        if not protection.holds:
-            raise SandboxUnavailable(
-                "The model's code cannot be confined on this machine, so it will not be run: "
-                f"{protection.cause} ({protection.title}). What helps: {protection.remedy}"
-            )
+    if wanted == "off":
+        return wanted
+    missing: list[Protection] = []
+    for level in LADDER if wanted == "auto" else (wanted,):
+        lost = [protection for protection in protections(level) if not protection.holds]
+        if not lost:
+            return level
+        missing += lost
+    first = missing[0]
+    raise SandboxUnavailable(
+        "The model's code cannot be confined on this machine, so it will not be run: "
+        f"{first.cause} ({first.title}). What helps: {first.remedy}"
+    )
 
 
-def _tried() -> dict[str, str | None]:
+def _tried(level: Confined) -> dict[str, str | None]:
     with (
         tempfile.TemporaryDirectory(prefix="kernelci-") as folder,
         socket.create_server(("127.0.0.1", 0)) as server,
     ):
-        data = Path(folder, "data")
-        data.mkdir()
-        data.chmod(0o777)  # the folder around it is private; who is tried may be another user
-        told = {
-            "shown": [sys.base_prefix],
-            "folder": str(data),
-            "uid": owner(),
-            "limits": asdict(Limits()),
-            "port": server.getsockname()[1],
-            "file": str(data),
-        }
         ran = subprocess.run(
             [sys.executable, "-I", PROGRAM],
-            input=json.dumps(told),
+            input=json.dumps(_told(level, Path(folder), server.getsockname()[1])),
             env={"LANG": "C.UTF-8"},
             cwd="/",
             capture_output=True,
@@ -110,7 +123,31 @@ def _tried() -> dict[str, str | None]:
         )
     said = ran.stderr.strip().splitlines()
     answers = {each["check"]: each["error"] for each in map(json.loads, ran.stdout.splitlines())}
-    return {name: answers.get(name, said[-1] if said else "it could not be tried") for name in _TITLES}
+    return {name: answers.get(name, said[-1] if said else "it could not be tried") for name in _TITLES[level]}
+
+
+def _told(level: Confined, folder: Path, port: int) -> dict[str, object]:
+    """What the trying has to know, once there are the folders of a session, and a file that is not its own."""
+    secret, session = folder / "secret", folder / "alone"
+    secret.write_text("out of reach")
+    for place in (folder, session):
+        place.mkdir(exist_ok=True)
+        place.chmod(0o711)
+    for place in (session / "data", session / "tmp"):
+        place.mkdir()
+        place.chmod(0o777)  # who is tried may be another user
+    secret.chmod(0o666)
+    return {
+        "sandbox": level,
+        "shown": [sys.base_prefix],
+        "sessions": str(folder),
+        "temporary": str(session / "tmp"),
+        "folder": str(session / "data"),
+        "uid": owner(level),
+        "limits": asdict(Limits()),
+        "port": port,
+        "file": str(secret),
+    }
 
 
 def _remedy() -> tuple[str | None, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -20,6 +22,7 @@ from anyio.to_thread import run_sync
 from kernelci.errors import EnvironmentUnavailable, KernelUnavailable
 from kernelci.sandbox.environment import Environment
 from kernelci.sandbox.kernel import Kernel
+from kernelci.sandbox.level import Level
 from kernelci.sandbox.owner import owner
 from kernelci.settings import Settings
 
@@ -58,10 +61,13 @@ class Zygote:
     One that has been retired ends once its last kernel has.
     """
 
-    def __init__(self, environment: Environment, sessions: Path, limits: Limits) -> None:
+    def __init__(self, environment: Environment, sessions: Path, limits: Limits, level: Level) -> None:
         self.environment = environment
         self._sessions = sessions
         self._limits = limits
+        self.level: Level = level
+        # Without a pid namespace, what a kernel has started has to be ended by a process that looks after it.
+        self._ending = signal.SIGKILL if level == "namespaces" else signal.SIGTERM
         self._kernels: dict[str, Kernel] = {}
         self._awaited: dict[str, anyio.Event] = {}
         self._control: socket.socket | None = None
@@ -88,7 +94,8 @@ class Zygote:
         self._control = control
         last_words = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
         with theirs:
-            process = await run_sync(self._start, shown, theirs, last_words)
+            temporary = await run_sync(self._temporary)
+            process = await run_sync(self._start, shown, theirs, temporary, last_words)
         code: int | None = None
         try:
             await self._warm(control, last_words)
@@ -99,6 +106,8 @@ class Zygote:
             self.ended = True
             with anyio.CancelScope(shield=True):
                 code = await run_sync(_end, process)
+                if temporary:
+                    await run_sync(shutil.rmtree, temporary, True)
             for kernel in tuple(self._kernels.values()):
                 kernel.end(None)
             for event in self._awaited.values():
@@ -158,12 +167,28 @@ class Zygote:
             with suppress(OSError):  # it ends already
                 self._control.shutdown(socket.SHUT_WR)
 
-    def _start(self, shown: list[str], theirs: socket.socket, last_words: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _temporary(self) -> str | None:
+        """A folder for the process to write to, beside the sessions' and with a name that none of these has.
+
+        None where it has a file system of its own.
+        """
+        if self.level == "namespaces":
+            return None
+        folder = tempfile.mkdtemp(prefix=".zygote-", dir=self._sessions)
+        if (user := owner(self.level)) is not None:
+            os.chown(folder, user, user)
+        return folder
+
+    def _start(
+        self, shown: list[str], theirs: socket.socket, temporary: str | None, last_words: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
         environment = self.environment
         told = {
             "shown": shown,
-            "sessions": str(self._sessions),
-            "uid": owner(),
+            "sandbox": self.level,
+            "sessions": str(self._sessions.absolute()),
+            "temporary": temporary,
+            "uid": owner(self.level),
         }
         process = subprocess.Popen(
             [environment.python, "-I", PROGRAM, str(theirs.fileno())],
@@ -216,7 +241,7 @@ class Zygote:
         pidfd, wire = descriptors
         connected = socket.socket(fileno=wire)
         connected.setblocking(False)
-        kernel = self._kernels[id] = Kernel(id, connected, pidfd)
+        kernel = self._kernels[id] = Kernel(id, connected, pidfd, self._ending)
         if id in self._awaited:
             self._awaited[id].set()
         else:  # who asked for it was cancelled

@@ -52,11 +52,11 @@ class CellLimits:
 
 
 class KernelClient:
-    """Executes cells in a kernel that has `data` as its /mnt/data. `serve` must be running meanwhile."""
+    """Executes cells in a kernel whose files are below `folder`. `serve` must be running meanwhile."""
 
-    def __init__(self, kernel: Kernel, data: Path, limits: CellLimits) -> None:
+    def __init__(self, kernel: Kernel, folder: Path, limits: CellLimits) -> None:
         self._kernel = kernel
-        self._data = data
+        self._folder = folder
         self._limits = limits
         self._cell: RunningCell | None = None
         self._killed = False
@@ -178,7 +178,7 @@ class KernelClient:
             cell = self._cell
             with anyio.move_on_after(_LOOK_AT_DISK):
                 await self._end_of(cell)
-            self._full = not await anyio.to_thread.run_sync(disk.fits, self._data, self._limits.disk)
+            self._full = not await anyio.to_thread.run_sync(disk.fits, self._folder, self._limits.disk)
             if self._full and cell and self._cell is cell:
                 cell.full = True
                 self._wake()

@@ -151,7 +151,7 @@ class SessionPool:
         except BaseException:
             self._release()
             raise
-        client = KernelClient(kernel, self._workspace.data(session_id), self._limits)
+        client = KernelClient(kernel, self._workspace.folder(session_id), self._limits)
         self._tasks.start_soon(self._serve, client)
         logger.info("kernel started", extra={"action": "kernel_started", "session": session_id})
         return client

@@ -13,6 +13,7 @@ import pytest
 from kernelci.engine.ports import CellResult
 from kernelci.sandbox.engine import Engine
 from kernelci.sandbox.environment import Environment
+from kernelci.sandbox.level import Wanted
 from kernelci.sandbox.zygote import Limits
 from kernelci.sessions.pool import SessionPool
 from kernelci.settings import Settings
@@ -66,14 +67,18 @@ class Place:
 
 
 @asynccontextmanager
-async def place_of(built: Environment, root: Path, limits: Limits, **settings: object) -> AsyncGenerator[Place]:
-    """A place below a folder."""
+async def place_of(
+    built: Environment, root: Path, limits: Limits, sandbox: Wanted | None = None, **settings: object
+) -> AsyncGenerator[Place]:
+    """A place below a folder, confined as the settings say unless that is told here."""
+    root.parent.chmod(0o711)
+    root.chmod(0o711)  # others pass through, as they do in a server's data folder
     canary = root / "canary"
     canary.write_text(secret := secrets.token_hex(16))
     canary.chmod(0o666)  # only the confinement protects it
     sessions = root / "sessions"
     async with (
-        Engine(built, sessions, limits) as engine,
+        Engine(built, sessions, limits, sandbox=sandbox or Settings().sandbox) as engine,
         SessionPool(sessions, Settings.model_validate({"interrupt_grace": 0.5} | settings), engine) as running,
     ):
         pool = Pool(sessions, running)

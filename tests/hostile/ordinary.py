@@ -36,7 +36,7 @@ exec setpriv --reuid "$user" --regid "$user" --clear-groups --no-new-privs "$@"
 """
 
 
-def run_tests(environment: Environment, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_tests(environment: Environment, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run pytest with these arguments as an ordinary user: the one who tests, unless that is root."""
     with tempfile.TemporaryDirectory() as folder:
         temporary, own, stage = Path(folder), Path(folder, "own"), Path(folder, "stage")
@@ -68,5 +68,5 @@ def run_tests(environment: Environment, *arguments: str) -> subprocess.Completed
             "SHOWN": " ".join(sorted(shown)),
         }
         return subprocess.run(
-            [*command, *arguments], cwd=CLONE, env=known, capture_output=True, text=True, check=False
+            [*command, *arguments], cwd=CLONE, env=known | variables, capture_output=True, text=True, check=False
         )

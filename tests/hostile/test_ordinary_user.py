@@ -10,3 +10,9 @@ def test_an_ordinary_users_kernels_are_confined(built: Environment):
     done = run_tests(built, "tests/hostile/test_network.py", "tests/hostile/test_privileges.py")
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_ordinary_users_kernels_are_confined_by_landlock(built: Environment):
+    done = run_tests(built, "tests/hostile/test_landlock.py")
+
+    assert done.returncode == 0, done.stdout + done.stderr

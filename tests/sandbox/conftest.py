@@ -1,5 +1,10 @@
 """The environment of the model's code, as the sessions' tests have it, and a machine that forbids namespaces."""
 
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
 from tests.sessions.conftest import built, place
 
 FORBIDDEN = (
@@ -9,4 +14,9 @@ FORBIDDEN = (
 )
 """What to run a command with, so that it may not make user namespaces."""
 
-__all__ = ["FORBIDDEN", "built", "place"]
+_REFUSING = (sys.executable, str(Path(__file__).parent / "refusing.py"))
+WITHOUT_NAMESPACES = (*_REFUSING, "namespaces")
+WITHOUT_ANY = (*_REFUSING, "all")
+"""The same where a filter of system calls forbids namespaces; and Landlock, too."""
+
+__all__ = ["FORBIDDEN", "WITHOUT_ANY", "WITHOUT_NAMESPACES", "built", "place"]

@@ -8,20 +8,20 @@ import sys
 
 import pytest
 
-from kernelci.sandbox import probe
-from tests.sandbox.conftest import FORBIDDEN
+from tests.sandbox.conftest import FORBIDDEN, WITHOUT_ANY, WITHOUT_NAMESPACES
 
 SCRIPT = """
 import json
 from dataclasses import asdict
 from kernelci.sandbox import probe
-print(json.dumps([asdict(each) for each in probe.protections()]))
+print(json.dumps([asdict(each) for each in probe.protections(LEVEL)]))
 """
 
 
-def found(*within: str) -> dict[str, tuple[str | None, str | None]]:
+def found(*within: str, level: str = "namespaces") -> dict[str, tuple[str | None, str | None]]:
     """The cause and remedy of each protection, found by a process that is started by a command."""
-    printed = subprocess.check_output([*within, sys.executable, "-c", SCRIPT], text=True)
+    script = SCRIPT.replace("LEVEL", repr(level))
+    printed = subprocess.check_output([*within, sys.executable, "-c", script], text=True)
     return {each["title"]: (each["cause"], each["remedy"]) for each in json.loads(printed)}
 
 
@@ -30,9 +30,10 @@ def found(*within: str) -> dict[str, tuple[str | None, str | None]]:
     [(), ("unshare", "--user", "--map-root-user"), ("unshare", "--user", "--map-user=1000", "--map-group=1000")],
     ids=["this user", "root of a namespace", "ordinary user"],
 )
-def test_all_of_them_hold_here(within: tuple[str, ...]):
-    causes = found(*within)
-    assert len(causes) == 7
+@pytest.mark.parametrize(("level", "count"), [("namespaces", 7), ("landlock", 4)])
+def test_all_of_them_hold_here(within: tuple[str, ...], level: str, count: int):
+    causes = found(*within, level=level)
+    assert len(causes) == count
     assert set(causes.values()) == {(None, None)}
 
 
@@ -45,16 +46,9 @@ def test_where_namespaces_are_forbidden_it_says_why_and_what_helps():
     assert {causes[title] for title in causes.keys() - held} == {told}
 
 
-def test_a_filter_that_forbids_namespaces_is_found(tmp_path):
+def test_a_filter_that_forbids_namespaces_is_found():
     """As a container's default filter does it: the calls fail, and no setting of Linux tells of it."""
-    program = tmp_path / "filtered.py"
-    inside = str(probe.PROGRAM.parent)
-    program.write_text(
-        f"import os, sys\nsys.path.insert(0, {inside!r})\nimport linux, seccomp\n"
-        "linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)\nlinux.filter_calls(seccomp.program())\n"
-        "os.execv(sys.argv[1], sys.argv[1:])\n"
-    )
-    causes = found(sys.executable, str(program))
+    causes = found(*WITHOUT_NAMESPACES)
 
     for title in ("no network", "all of it at once, as a kernel has it"):
         assert causes[title][0].endswith("Operation not permitted")
@@ -62,5 +56,42 @@ def test_a_filter_that_forbids_namespaces_is_found(tmp_path):
     assert all(remedy for cause, remedy in causes.values() if cause)
 
 
-def test_what_is_required_is_there():
-    probe.require()
+def test_where_there_is_no_landlock_it_says_so():
+    causes = found(*WITHOUT_ANY, level="landlock")
+
+    assert (
+        causes["no opening of your files, no signals to your processes"][0]
+        == "its version is 0 here, and it takes 6"
+    )
+    assert all("6.12" in remedy for cause, remedy in causes.values() if cause)
+
+
+def chosen(wanted: str, *within: str) -> str:
+    """What is chosen by a process that is started by a command, or why nothing is."""
+    script = f"""
+from kernelci.errors import SandboxUnavailable
+from kernelci.sandbox import probe
+try: print(probe.choose({wanted!r}))
+except SandboxUnavailable as error: print(error)
+"""
+    return subprocess.check_output([*within, sys.executable, "-c", script], text=True).strip()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "within", "level"),
+    [
+        ("auto", (), "namespaces"),
+        ("landlock", (), "landlock"),
+        ("auto", FORBIDDEN, "landlock"),
+        ("off", WITHOUT_ANY, "off"),
+    ],
+)
+def test_the_strongest_that_works_is_chosen(wanted: str, within: tuple[str, ...], level: str):
+    assert chosen(wanted, *within) == level
+
+
+@pytest.mark.parametrize(
+    ("wanted", "within"), [("namespaces", FORBIDDEN), ("auto", WITHOUT_ANY), ("landlock", WITHOUT_ANY)]
+)
+def test_where_it_cannot_be_had_nothing_weaker_is_chosen(wanted: str, within: tuple[str, ...]):
+    assert chosen(wanted, *within).startswith("The model's code cannot be confined on this machine")

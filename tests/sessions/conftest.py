@@ -68,7 +68,7 @@ def started(built: Environment) -> Started:
     @asynccontextmanager
     async def start(folder: Path, **changes: object) -> AsyncGenerator[Pool]:
         async with (
-            Engine(built, folder, Limits()) as engine,
+            Engine(built, folder, Limits(), sandbox=Settings().sandbox) as engine,
             SessionPool(folder, Settings.model_validate(changes), engine) as sessions,
         ):
             yield Pool(folder, sessions)

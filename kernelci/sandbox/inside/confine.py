@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import resource
 import socket
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 
 import linux
 import tree
+from limits import Limits, limit
 
 USER = 1000
 """Who the code is, inside."""
@@ -40,19 +39,7 @@ _HIDDEN = (
     *("modules", "mtrr", "partitions", "sched_debug", "slabinfo", "sysrq-trigger", "timer_list", "vmallocinfo"),
 )
 """What /proc tells of the machine, beyond its processors and memory, which libraries ask for."""
-_RESERVED = 2 << 30
-"""Bytes of addresses that threads and libraries set aside and hardly use."""
 _SIOCSIFFLAGS, _UP_AND_RUNNING = 0x8914, 0x1 | 0x40
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a session may use: bytes of memory a process, of one file and of /tmp; processes and threads."""
-
-    memory: int
-    processes: int
-    file: int
-    temporary: int
 
 
 def leave(uid: int, gid: int) -> None:
@@ -132,7 +119,7 @@ def shut_in(limits: Limits, program: bytes) -> None:
     become(USER, 0, 0)
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
     linux.drop_capabilities()
-    _limit(limits)
+    limit(limits, limits.processes)
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     linux.filter_calls(program)
 
@@ -146,17 +133,3 @@ def _mask() -> None:
     for place in Path("/proc").iterdir():
         if place.name in _HIDDEN:
             linux.mount(tree.SESSIONS if place.is_dir() else "/dev/null", str(place), None, linux.MS_BIND)
-
-
-def _limit(limits: Limits) -> None:
-    for what, most in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_DATA, limits.memory),
-        (resource.RLIMIT_AS, 2 * limits.memory + _RESERVED),  # shared memory and stacks are not data
-        (resource.RLIMIT_FSIZE, limits.file),
-        (resource.RLIMIT_NOFILE, 1024),
-        (resource.RLIMIT_NPROC, limits.processes),
-        (resource.RLIMIT_MEMLOCK, 64 * 1024),
-        (resource.RLIMIT_MSGQUEUE, 0),
-    ):
-        resource.setrlimit(what, (most, most))

@@ -15,43 +15,47 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-import confine
-
 if TYPE_CHECKING:
+    from landlock import Landlock
+    from limits import Limits
+    from namespaces import Namespaces
     from shell import Shell
+    from unconfined import Unconfined
+
+    Sandbox = Namespaces | Landlock | Unconfined
 
 ADMITTED = b"."
-"""What the zygote says when the session's folder is in its place; anything else is what went wrong."""
+"""What the zygote says, and then the session's name, when it may be served; anything else is what went wrong."""
 
 _PACKET = 65536
 
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """What a kernel is born with: its wire to the host, its gate to the zygote, its limits, its filter.
+    """What a kernel is born with: its wire to the host, its gate to the zygote, its limits, its sandbox.
 
     `spare` says whether it has the time to rehearse.
     """
 
     wire: socket.socket
     gate: socket.socket
-    limits: confine.Limits
-    program: bytes
+    limits: Limits
+    sandbox: Sandbox
     spare: bool
 
 
 def live(birth: Birth, shell: Shell) -> NoReturn:
     """Never returns: the process ends when the host is gone, or when something is wrong, which the host is told."""
     try:
-        confine.apart()
+        sandbox = birth.sandbox
+        sandbox.apart()
         _close_all_but(birth.wire.fileno(), birth.gate.fileno())
-        confine.shut_in(birth.limits, birth.program)
-        _show_mounts(birth.gate)
+        _show(sandbox.shut_in(birth.limits), birth.gate)
         shell.begin()
-        if birth.spare:
+        if birth.spare and sandbox.whole:
             shell.rehearse()
-        if _admitted(birth):
-            os.chdir(confine.DATA)
+        if session := _admitted(birth):
+            shell.move_in(sandbox.take(session, birth.limits))
             shell.serve(birth.wire)
     except BaseException:  # told to the host, which knows what to do
         broken = {"type": "broken", "content": {"text": traceback.format_exc()}}
@@ -62,27 +66,27 @@ def live(birth: Birth, shell: Shell) -> NoReturn:
         os._exit(1)
 
 
-def _show_mounts(gate: socket.socket) -> None:
+def _show(mounts: int | None, gate: socket.socket) -> None:
     """Let the zygote in, which alone may still mount something here."""
-    mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY)
-    socket.send_fds(gate, [ADMITTED], [mounts])
-    os.close(mounts)
+    socket.send_fds(gate, [ADMITTED], [] if mounts is None else [mounts])
+    if mounts is not None:
+        os.close(mounts)
 
 
-def _admitted(birth: Birth) -> bool:
-    """Wait for the session; whether there is one. False when the host does not want this kernel any more.
+def _admitted(birth: Birth) -> str | None:
+    """Wait for the session's name; None when the host does not want this kernel any more.
 
     Raises:
         OSError: its folder could not be put in its place.
     """
     readable, _, _ = select.select([birth.gate, birth.wire], [], [])
     if birth.gate not in readable and not birth.wire.recv(1, socket.MSG_PEEK):
-        return False
+        return None
     said = birth.gate.recv(_PACKET)
     birth.gate.close()
-    if said != ADMITTED:
+    if not said.startswith(ADMITTED):
         raise OSError(said.decode() or "the zygote has ended")
-    return True
+    return said.removeprefix(ADMITTED).decode()
 
 
 def _close_all_but(*kept: int) -> None:

@@ -29,6 +29,7 @@ import confine
 import seccomp
 import tree
 from enter import enter
+from limits import Limits
 
 CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
 _SESSION = "alone"
@@ -51,7 +52,7 @@ def main() -> None:
         confine.apart()
         confine.give(_SESSION)
         close_all_but({control.fileno(), *listening.values()})
-        confine.shut_in(confine.Limits(**told["limits"]), seccomp.program())
+        confine.shut_in(Limits(**told["limits"]), seccomp.program())
     except OSError as error:
         tell(control, {"refused": str(error)})
         os._exit(1)

@@ -15,16 +15,19 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import confine
+import landlock
 import linux
 import seccomp
 import tree
 from enter import enter
+from limits import Limits
 
 _SESSION = "alone"
 
@@ -32,7 +35,7 @@ _SESSION = "alone"
 def main() -> None:
     """Make every check, whatever became of those before."""
     told: dict[str, Any] = json.load(sys.stdin)
-    user, limits = told["uid"], confine.Limits(**told["limits"])
+    user, limits = told["uid"], Limits(**told["limits"])
 
     def apart(flags: int) -> None:
         if user is not None:
@@ -41,16 +44,22 @@ def main() -> None:
         linux.unshare(linux.NEWUSER | flags)
         confine.become(0, own, group)
 
-    checks: dict[str, Callable[[], None]] = {
+    of_namespaces: dict[str, Callable[[], None]] = {
         "users": lambda: apart(0),
         "files": lambda: files(apart),
         "processes": lambda: processes(apart),
         "network": lambda: network(apart, told["port"]),
-        "calls": calls,
+        "calls": lambda: calls(seccomp.program()),
         "limits": lambda: limited(limits),
         "together": lambda: together(told, limits),
     }
-    for name, check in checks.items():
+    of_landlock: dict[str, Callable[[], None]] = {
+        "domain": lambda: domain(told["file"]),
+        "calls": lambda: calls(seccomp.program(shared=True)),
+        "limits": lambda: limited(limits),
+        "together": lambda: landlocked(told, limits),
+    }
+    for name, check in {"namespaces": of_namespaces, "landlock": of_landlock}[told["sandbox"]].items():
         print(json.dumps({"check": name, "error": tried(check)}), flush=True)
 
 
@@ -106,14 +115,24 @@ def network(apart: Callable[[int], None], port: int) -> None:
     unreached(port)
 
 
-def calls() -> None:
+def domain(file: str) -> None:
+    """A domain in which no file of the host can be opened, and out of which no signal goes."""
+    if (found := landlock.version()) < landlock.OLDEST:
+        raise OSError(f"its version is {found} here, and it takes {landlock.OLDEST}")
+    outside = os.getppid()
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    landlock.restrict(files=landlock.FILES, scoped=landlock.SCOPES)
+    closed(file, outside)
+
+
+def calls(program: bytes) -> None:
     """A filter under which what it refuses is refused."""
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-    linux.filter_calls(seccomp.program())
+    linux.filter_calls(program)
     refused()
 
 
-def limited(limits: confine.Limits) -> None:
+def limited(limits: Limits) -> None:
     """A limit of memory that a program runs into."""
     resource.setrlimit(resource.RLIMIT_DATA, (limits.memory, limits.memory))
     try:
@@ -123,7 +142,7 @@ def limited(limits: confine.Limits) -> None:
     raise OSError("more memory was had than the limit allows")
 
 
-def together(told: dict[str, Any], limits: confine.Limits) -> None:
+def together(told: dict[str, Any], limits: Limits) -> None:
     """A process shut in as kernels are: it writes to /mnt/data, and reaches nothing of the host."""
     read, write = os.pipe()
     writable = {f"{tree.SESSIONS}/{_SESSION}/data": told["folder"]}
@@ -148,24 +167,59 @@ def together(told: dict[str, Any], limits: confine.Limits) -> None:
     os._exit(0)
 
 
+def landlocked(told: dict[str, Any], limits: Limits) -> None:
+    """A process shut in as kernels are that have no namespaces."""
+    sandbox = landlock.Landlock()
+    sandbox.enter(told)
+    outside = os.getpid()
+
+    def alone() -> None:
+        sandbox.apart()
+        places = sandbox.take(_SESSION, limits)
+        for place in (places.data, places.temporary):
+            Path(place, "probe").write_text("x")
+        closed(told["file"], outside)
+        without_rights()
+        unreached(told["port"])
+        refused()
+
+    if error := tried(alone):
+        raise OSError(error)
+
+
+def closed(file: str, process: int) -> None:
+    """That a file of the host cannot be opened, nor a process out of ours be signalled."""
+    with suppress(PermissionError, FileNotFoundError), open(file):
+        raise OSError("a file of the host is opened")
+    with suppress(PermissionError):
+        os.kill(process, 0)
+        raise OSError("a signal goes out")
+
+
 def shut_in(told: dict[str, Any]) -> None:
     """What must be so in a kernel."""
     Path("/mnt/data/probe").write_text("x")
     expect(not Path(told["file"]).exists(), "a file of the host is seen")
     expect(seen() == ["1"], "other processes are seen")
     expect(os.getuid() == confine.USER, "it is not the user it should be")
-    status = Path("/proc/self/status").read_text()
-    rights = [line.split()[1] for line in status.splitlines() if line.startswith("Cap")]
-    expect(set(rights) == {"0" * 16}, "it has capabilities")
-    expect("NoNewPrivs:\t1" in status and "Seccomp:\t2" in status, "it may gain rights")
+    without_rights()
     unreached(told["port"])
     refused()
 
 
+def without_rights() -> None:
+    """That this process has no capability and can gain none."""
+    status = Path("/proc/self/status").read_text()
+    rights = [line.split()[1] for line in status.splitlines() if line.startswith("Cap") and "CapBnd" not in line]
+    expect(set(rights) == {"0" * 16}, "it has capabilities")
+    expect("NoNewPrivs:\t1" in status and "Seccomp:\t2" in status, "it may gain rights")
+
+
 def unreached(port: int) -> None:
     """That the host's port cannot be connected to."""
-    with socket.socket() as caller:
-        expect(caller.connect_ex(("127.0.0.1", port)) != 0, "a port of the host is reached")
+    with suppress(OSError), socket.socket() as caller:
+        caller.connect(("127.0.0.1", port))
+        raise RuntimeError("a port of the host is reached")
 
 
 def refused() -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import platform
 import struct
+from collections.abc import Mapping
 
-_LD, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
+_LD, _AND, _JEQ, _JGE, _JSET, _RET = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16
 _X32 = 0x40000000
@@ -94,6 +95,79 @@ _MISSING: dict[str, tuple[int, int]] = {
     "semget": (64, 190),
 }
 
+# Where the machine's files, processes and queues are in the same namespaces as ours.
+
+_OF_OTHERS: dict[str, tuple[int | None, int | None]] = {
+    # whom nobody has to talk to
+    "connect": (42, 203),
+    "bind": (49, 200),
+    "listen": (50, 201),
+    # queues and memory that others have made
+    "shmat": (30, 196),
+    "shmctl": (31, 195),
+    "semop": (65, 193),
+    "semctl": (66, 191),
+    "semtimedop": (220, 192),
+    "msgsnd": (69, 189),
+    "msgrcv": (70, 188),
+    "msgctl": (71, 187),
+    "mq_open": (240, 180),
+    "mq_unlink": (241, 181),
+    # owners, which Landlock does not judge, nor what follows here
+    "chown": (92, None),
+    "lchown": (94, None),
+    "fchown": (93, 55),
+    "fchownat": (260, 54),
+    # what happens in folders, and where they come from
+    "inotify_add_watch": (254, 27),
+    "statmount": (457, 457),
+    "listmount": (458, 458),
+}
+
+_WITHOUT_ATTRIBUTES: dict[str, tuple[int | None, int | None]] = {
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "getxattr": (191, 8),
+    "lgetxattr": (192, 9),
+    "listxattr": (194, 11),
+    "llistxattr": (195, 12),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "setxattrat": (463, 463),
+    "getxattrat": (464, 464),
+    "listxattrat": (465, 465),
+    "removexattrat": (466, 466),
+    "file_getattr": (468, 468),
+    "file_setattr": (469, 469),
+}
+
+_PRETENDED: dict[str, tuple[int | None, int | None]] = {
+    # modes and times: honest programs set them when they copy a file, and hardly ever look
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+}
+
+_ON_ITSELF: dict[str, tuple[int, int]] = {
+    # the first argument is a process, and 0 is the one that calls
+    "prlimit64": (302, 261),
+    "sched_setaffinity": (203, 122),
+    "sched_setscheduler": (144, 119),
+    "sched_setparam": (142, 118),
+    "sched_setattr": (314, 274),
+}
+
+_SETPRIORITY = (141, 140)
+_IOPRIO_SET = (251, 30)
+_OF_A_PROCESS = {_SETPRIORITY: 0, _IOPRIO_SET: 1}
+
 _CLONE = (56, 220)
 _SOCKET = (41, 198)
 _SOCKETPAIR = (53, 199)
@@ -104,10 +178,14 @@ _NEW_NAMESPACE = 0x7E020080  # every CLONE_NEW* flag
 _FAMILIES = (1, 2, 10)  # unix, inet, inet6: the last two lead nowhere, but libraries try them
 _NETLINK, _ROUTE = 16, 0
 _TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
+_FILE_FLAGS = (0x40086602, 0x401C5820, 0x40806685)  # FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY
+_KIND, _STREAM, _PACKETS = 0xF, 1, 5
 
 
-def program(machine: str | None = None) -> bytes:
+def program(machine: str | None = None, *, shared: bool = False) -> bytes:
     """The filter for this machine, as the kernel takes it.
+
+    `shared` is whether the processes that it is for have no namespaces of their own.
 
     Raises:
         OSError: there is none for this machine's architecture.
@@ -119,18 +197,14 @@ def program(machine: str | None = None) -> bytes:
     lines = [_load(_ARCH), *_unless(_ARCHITECTURES[machine], errno.ENOSYS), _load(_NUMBER)]
     if machine == "x86_64":
         lines += [_jump(_JGE, _X32, 0, 1), _refuse(errno.ENOSYS)]
-    for calls, error in ((_REFUSED, errno.EPERM), (_MISSING, errno.ENOSYS)):
-        for numbers in calls.values():
-            if (number := numbers[which]) is not None:
-                lines += [_jump(_JEQ, number, 0, 1), _refuse(error)]
+    lines += _always(_REFUSED, which, errno.EPERM) + _always(_MISSING, which, errno.ENOSYS)
     lines += _on(_CLONE[which], [_load(_argument(0)), _jump(_JSET, _NEW_NAMESPACE, 0, 1), _refuse(errno.EPERM)])
-    lines += _on(_SOCKET[which], _socket())
-    lines += _on(_SOCKETPAIR[which], [_load(_argument(0)), _jump(_JEQ, 1, 1, 0), _refuse(errno.EAFNOSUPPORT)])
+    lines += _shared(which) if shared else _separate(which)
     lines += _on(
         _IOCTL[which],
         [
             _load(_argument(1)),
-            *(each for code in _TERMINAL_INPUT for each in (_jump(_JEQ, code, 0, 1), _refuse(errno.EPERM))),
+            *(each for code in _TERMINAL_INPUT + _FILE_FLAGS for each in _refused_if(code)),
         ],
     )
     lines += _on(
@@ -138,6 +212,45 @@ def program(machine: str | None = None) -> bytes:
         [_load(_argument(0)), _jump(_JEQ, 0, 2, 0), _jump(_JEQ, 0xFFFFFFFF, 1, 0), _refuse(errno.EPERM)],
     )
     return b"".join([*lines, _return(_ALLOW)])
+
+
+def _separate(which: int) -> list[bytes]:
+    """What sockets there may be in a network of their own."""
+    one_kind = [_load(_argument(0)), _jump(_JEQ, 1, 1, 0), _refuse(errno.EAFNOSUPPORT)]
+    return _on(_SOCKET[which], _socket()) + _on(_SOCKETPAIR[which], one_kind)
+
+
+def _shared(which: int) -> list[bytes]:
+    """What of the machine's own may not be touched: its sockets, queues, other processes, modes of its files."""
+    lines = _always(_OF_OTHERS, which, errno.EPERM)
+    lines += _always(_WITHOUT_ATTRIBUTES, which, errno.EOPNOTSUPP)
+    lines += _always(_PRETENDED, which, 0)
+    lines += _always({"socket": _SOCKET}, which, errno.EAFNOSUPPORT)
+    lines += _on(  # a pair that is connected for good: a datagram could be sent to any other socket
+        _SOCKETPAIR[which],
+        [
+            *(_load(_argument(0)), _jump(_JEQ, 1, 1, 0), _refuse(errno.EAFNOSUPPORT)),
+            *(_load(_argument(1)), _line(_AND, _KIND)),
+            *(_jump(_JEQ, _STREAM, 2, 0), _jump(_JEQ, _PACKETS, 1, 0), _refuse(errno.EAFNOSUPPORT)),
+        ],
+    )
+    for numbers in _ON_ITSELF.values():
+        lines += _on(numbers[which], [_load(_argument(0)), *_unless(0, errno.EPERM)])
+    for numbers, one_process in _OF_A_PROCESS.items():
+        judged = [*_unless(one_process, errno.EPERM), _load(_argument(1)), *_unless(0, errno.EPERM)]
+        lines += _on(numbers[which], [_load(_argument(0)), *judged])
+    return lines
+
+
+def _always(calls: Mapping[str, tuple[int | None, int | None]], which: int, error: int) -> list[bytes]:
+    numbers = [numbers[which] for numbers in calls.values()]
+    return [
+        line for number in numbers if number is not None for line in (_jump(_JEQ, number, 0, 1), _refuse(error))
+    ]
+
+
+def _refused_if(value: int) -> list[bytes]:
+    return [_jump(_JEQ, value, 0, 1), _refuse(errno.EPERM)]
 
 
 def _socket() -> list[bytes]:

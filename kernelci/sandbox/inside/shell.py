@@ -13,13 +13,14 @@ import random
 import shutil
 import socket
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 sys.modules["debugpy"] = None  # type: ignore[assignment]  # unused, and slow to import
-os.environ["MPLCONFIGDIR"] = shutil.copytree(os.environ["MPLCONFIGDIR"], "/tmp/matplotlib")
+os.environ["MPLCONFIGDIR"] = shutil.copytree(os.environ["MPLCONFIGDIR"], f"{tempfile.gettempdir()}/matplotlib")
 
 import matplotlib as mpl
 
@@ -34,6 +35,7 @@ from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from matplotlib_inline.backend_inline import configure_inline_support
+from places import Finding, Places
 from printed import Printed
 from traitlets import Any as AnyTrait
 from traitlets.config import Config
@@ -127,6 +129,7 @@ class Shell:
         self._shell.reset(new_session=True)
         self._interrupts = Interrupts()
         self._printed: Printed | None = None
+        self._places = Places()
         plt.close("all")
         _settle()
 
@@ -138,6 +141,16 @@ class Shell:
         os.register_at_fork(after_in_child=self._forked)
         for name in ("_exit", "abort"):
             setattr(os, name, self._after_last_words(getattr(os, name)))
+
+    def move_in(self, places: Places) -> None:
+        """Have the session's folders, wherever they are."""
+        if not places.usual:
+            self._places = places
+            self._shell.ast_transformers.append(Finding(places))
+            os.environ.update(HOME=places.temporary, TMPDIR=places.temporary, PWD=places.data)
+            os.environ.update(MPLCONFIGDIR=f"{places.temporary}/matplotlib", USER="user")
+            tempfile.tempdir = places.temporary
+            self._shell.db = {}  # what magics remember has its place in a home folder, which is not ours to write
 
     def rehearse(self) -> None:
         """Run a cell for nobody: the memory that cells write to is then this process's own already."""
@@ -151,7 +164,7 @@ class Shell:
     def serve(self, connected: socket.socket) -> None:
         """Run the host's cells in their order until it is gone."""
         process = os.getpid()
-        wire = Wire(connected, self._interrupts)
+        wire = Wire(connected, self._interrupts, self._places)
         printed = self._printed = self._printed or Printed(wire)
         printed.wire = wire
         streams = printed.stream("stdout"), printed.stream("stderr")

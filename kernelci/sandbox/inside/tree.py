@@ -17,8 +17,10 @@ SESSIONS = "/s"
 CODE = "/k"
 """Where the files beside this one stand."""
 
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32")
-_ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime", "mime.types", "timezone")
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32")
+ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime", "mime.types", "timezone")
+"""What is shown of the machine's own: folders, and files of /etc."""
+
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 _WRITTEN = {
@@ -45,9 +47,9 @@ def build(shown: list[str], writable: dict[str, str]) -> None:
     kept = {place: os.open(path, os.O_PATH | os.O_DIRECTORY) for place, path in places.items()}
     linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
     linux.mount("kernelci", root, "tmpfs", _PRIVATE, "mode=755,size=4m")
-    for path in _SYSTEM:
+    for path in SYSTEM:
         _show(path, root + path)
-    for name in _ETC:
+    for name in ETC:
         _show(f"/etc/{name}", f"{root}/etc/{name}")
     for name, text in _WRITTEN.items():
         Path(f"{root}/etc/{name}").write_text(text)

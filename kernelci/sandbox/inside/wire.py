@@ -14,15 +14,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from interrupts import Interrupts
+from places import Places
 from shortened import LONGEST, shortened
 
 
 class Wire:
     """The kernel's end. May be written to from any thread, and from no process that the code has forked."""
 
-    def __init__(self, connected: socket.socket, interrupts: Interrupts) -> None:
+    def __init__(self, connected: socket.socket, interrupts: Interrupts, places: Places) -> None:
         self._socket = connected
         self._interrupts = interrupts
+        self._places = places
         self._one_at_a_time = threading.RLock()
         self.cell: str | None = None
         os.register_at_fork(after_in_child=connected.close)
@@ -47,4 +49,4 @@ class Wire:
 
     def _line(self, type: str, content: dict[str, Any]) -> bytes:
         message = {"cell": self.cell, "type": type, "content": content}
-        return json.dumps(message, ensure_ascii=True, default=str).encode() + b"\n"
+        return self._places.told(json.dumps(message, ensure_ascii=True, default=str).encode()) + b"\n"

@@ -22,25 +22,34 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import confine
-import linux
-import seccomp
-import tree
-from enter import enter
+import landlock
+import namespaces
+import unconfined
 from forked import ADMITTED, Birth, live
-from init import Init, Nursery
+from init import Init
+from limits import Limits
 
 if TYPE_CHECKING:
+    from forked import Sandbox
     from shell import Shell
 
 _PACKET = 65536
+_SANDBOXES = {
+    "namespaces": namespaces.Namespaces,
+    "landlock": landlock.Landlock,
+    "off": unconfined.Unconfined,
+}
 
 
 @dataclass(slots=True)
 class Waiting:
-    """A kernel without a session: its gate, its mounts once it has shut itself in, the session once it has one."""
+    """A kernel without a session: its gate, whether it is ready for one, its mounts if it has some of its own.
+
+    And the session, once it has one.
+    """
 
     gate: socket.socket
+    ready: bool = False
     mounts: int | None = None
     session: str | None = None
 
@@ -52,21 +61,22 @@ class Waiting:
 
 
 def main() -> None:
-    """Make the namespaces, become their first process, warm up, and serve."""
+    """Enter the sandbox as far as a zygote does, warm up, and serve."""
     control = socket.socket(fileno=int(sys.argv[1]))
     told = json.loads(control.recv(_PACKET))
-    if first := enter(told["shown"], {tree.SESSIONS: told["sessions"]}, told["uid"]):
+    sandbox: Sandbox = _SANDBOXES[told["sandbox"]]()
+    if first := sandbox.enter(told):
         control.close()
         os._exit(os.waitstatus_to_exitcode(os.waitpid(first, 0)[1]) & 0xFF)
-    nursery = Nursery()
-    shell = _warmed()
+    shell = _warmed(sandbox)
     control.send(json.dumps({"ready": len([*Path("/proc/self/task").iterdir()])}).encode())
-    Zygote(control, nursery, shell).serve()
+    Zygote(control, sandbox, shell).serve()
 
 
-def _warmed() -> Shell:
+def _warmed(sandbox: Sandbox) -> Shell:
     """The shell with all that it imports; from here on what is not written to is shared with every kernel."""
-    sys.path[0] = tree.CODE
+    sys.path[0] = sandbox.code
+    os.environ.update(HOME=sandbox.temporary, TMPDIR=sandbox.temporary)
     import shell
 
     warm = shell.Shell()
@@ -79,14 +89,11 @@ def _warmed() -> Shell:
 class Zygote:
     """Forks kernels, gives them their sessions' folders and tells of their ends, until the host is gone."""
 
-    def __init__(self, control: socket.socket, nursery: Nursery, shell: Shell) -> None:
+    def __init__(self, control: socket.socket, sandbox: Sandbox, shell: Shell) -> None:
         self._control = control
-        self._nursery = nursery
+        self._sandbox = sandbox
         self._shell = shell
-        self._program = seccomp.program()
-        self._processes = os.open("/proc/self/ns/pid", os.O_RDONLY)
-        self._mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY)
-        self._kernels: dict[int, tuple[str, Init]] = {}
+        self._kernels: dict[int, tuple[str, Init | None]] = {}
         self._ending: dict[int, dict[str, Any]] = {}
         self._waiting: dict[str, Waiting] = {}
 
@@ -96,11 +103,11 @@ class Zygote:
         signal.set_wakeup_fd(noticed, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _noticed)
         while True:
-            gates = {each.gate: id for id, each in self._waiting.items() if each.mounts is None}
+            gates = {each.gate: id for id, each in self._waiting.items() if not each.ready}
             readable, _, _ = select.select([self._control, children, *gates, *self._ending], [], [])
             for ended in self._ending.keys() & set(readable):
                 os.close(ended)
-                self._control.send(json.dumps(self._ending.pop(ended)).encode())
+                self._tell(self._ending.pop(ended))
             for gate in gates.keys() & set(readable):
                 self._shut_in(gates[gate])
             if children in readable:
@@ -109,29 +116,33 @@ class Zygote:
             if self._control in readable:
                 packet = self._control.recv(_PACKET)
                 if not packet:
-                    os._exit(0)
+                    self._end()
                 self._answer(json.loads(packet))
+
+    def _end(self) -> NoReturn:
+        for pid in self._kernels:
+            os.kill(pid, self._sandbox.ending)
+        for pid in self._kernels:
+            os.waitpid(pid, 0)
+        os._exit(0)
 
     def _answer(self, asked: dict[str, Any]) -> None:
         if "fork" in asked:
-            self._fork(asked["fork"], confine.Limits(**asked["limits"]), spare=asked["spare"])
+            self._fork(asked["fork"], Limits(**asked["limits"]), spare=asked["spare"])
         elif waiting := self._waiting.get(asked["open"]):
             waiting.session = asked["session"]
             self._open(asked["open"])
 
-    def _fork(self, id: str, limits: confine.Limits, *, spare: bool) -> None:
+    def _fork(self, id: str, limits: Limits, *, spare: bool) -> None:
         host, wire = socket.socketpair()
         gate, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        init = self._nursery.next()
-        linux.setns(init.namespace, linux.NEWPID)
-        pid = os.fork()
+        pid, init = self._sandbox.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for ours in (self._control, self._nursery, host, gate):
+            for ours in (self._control, host, gate):
                 ours.close()
-            live(Birth(wire, theirs, limits, self._program, spare), self._shell)
-        linux.setns(self._processes, linux.NEWPID)
+            live(Birth(wire, theirs, limits, self._sandbox, spare), self._shell)
         self._kernels[pid] = id, init
         self._waiting[id] = Waiting(gate)
         wire.close()
@@ -141,12 +152,16 @@ class Zygote:
         os.close(pidfd)
         host.close()
 
+    def _tell(self, packet: dict[str, Any]) -> None:
+        self._control.send(json.dumps(packet).encode())
+
     def _shut_in(self, id: str) -> None:
-        """It has shut itself in and shows its mounts; nothing comes if it could not."""
+        """It has shut itself in as far as it can without a session; nothing comes if it could not."""
         waiting = self._waiting[id]
-        _, descriptors, _, _ = socket.recv_fds(waiting.gate, 1, 1)
-        if descriptors:
-            waiting.mounts = descriptors[0]
+        said, descriptors, _, _ = socket.recv_fds(waiting.gate, 1, 1)
+        if said:
+            waiting.ready = True
+            waiting.mounts = descriptors[0] if descriptors else None
             self._open(id)
         else:
             del self._waiting[id]
@@ -155,12 +170,12 @@ class Zygote:
     def _open(self, id: str) -> None:
         """Let a kernel go to its session, as soon as both are there."""
         waiting = self._waiting[id]
-        if waiting.mounts is None or waiting.session is None:
+        if waiting.session is None or not waiting.ready:
             return
         del self._waiting[id]
         try:
-            confine.give_to(waiting.mounts, waiting.session, self._mounts)
-            said = ADMITTED
+            self._sandbox.give(waiting.mounts, waiting.session)
+            said = ADMITTED + waiting.session.encode()
         except OSError as error:
             said = str(error).encode()
         with suppress(OSError):  # it has ended
@@ -177,8 +192,12 @@ class Zygote:
             id, init = self._kernels.pop(pid)
             if waiting := self._waiting.pop(id, None):
                 waiting.close()
-            init.end()
-            self._ending[init.pidfd] = {"ended": id, "code": os.waitstatus_to_exitcode(status)}
+            ended = {"ended": id, "code": os.waitstatus_to_exitcode(status)}
+            if init is None:  # then it has seen to it itself that nothing is left
+                self._tell(ended)
+            else:
+                init.end()
+                self._ending[init.pidfd] = ended
 
 
 def _noticed(_number: int, _frame: object) -> None:
