@@ -22,9 +22,9 @@ RESOLVED_BY = "2026-11-21T00:00:00Z"
 NODE = "7.57.0"
 
 
-def walk(script: str, version: str, server: str) -> None:
+def walk(script: str, version: str, server: str, *mode: str) -> None:
     """Run a script against the server with that version of the Python SDK; it ends well."""
-    done = in_python(version, SCRIPTS / script, server, KEY)
+    done = in_python(version, SCRIPTS / script, server, KEY, *mode)
     assert (done.returncode, done.stdout) == (0, f"ok {version}\n"), done.stdout + done.stderr
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from tests.contract.conftest import KEY
+from kernelci.server import running
+from kernelci.settings import Settings
+from tests.contract.conftest import KEY, Clerk
 from tests.contract.readme import QUESTION, program, variables, without_an_address
 from tests.contract.sdks import SCRIPTS, in_node, walk
 
@@ -21,6 +24,12 @@ def test_v1(version: str, server: str) -> None:
 @pytest.mark.parametrize("version", ["1.109.1", "2.44.0", "3.54.0"])
 def test_v2(version: str, server: str) -> None:
     walk("v2.py", version, server)
+
+
+def test_a_strict_server_refuses_no_sdk_anything(tmp_path: Path) -> None:
+    with running(Settings(data_dir=tmp_path, port=0, api_key=SecretStr(KEY), strict=True), Clerk()) as url:
+        walk("v1.py", "1.20.0", url, "strict")
+        walk("v2.py", "3.54.0", url, "strict")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A walk through the API as a program of v1 makes it: `v1.py URL KEY`, in the environment of an old SDK.
+"""A walk through the API as a program of v1 makes it: `v1.py URL KEY [strict]`, where an old SDK is installed.
 
 Every object is checked against that SDK's own types. Prints `ok` at the end.
 """
@@ -8,7 +8,7 @@ import time
 
 import openai
 
-URL, KEY = sys.argv[1:]
+URL, KEY, *MODE = sys.argv[1:]
 STREAMS = hasattr(openai.resources.beta.threads.Runs, "create_and_stream")  # since 1.14
 CSV = b"a,b\n1,2\n3,4\n"
 CODE, RETRIEVAL = {"type": "code_interpreter"}, {"type": "retrieval"}
@@ -47,7 +47,8 @@ def assistants_and_files(client):
     """Files and assistants; gives an analyst who has one of the files."""
     file = ok(client.files.create(file=("נתונים.csv", CSV), purpose="assistants"))
     other = ok(client.files.create(file=("b.txt", b"x"), purpose="assistants"))
-    assert client.files.content(file.id).content == CSV
+    if "strict" not in MODE:
+        assert client.files.content(file.id).content == CSV
     assistants = client.beta.assistants
     made = ok(assistants.create(model="m", tools=[CODE, RETRIEVAL, WEATHER], file_ids=[file.id], instructions="A."))
     assert (made.file_ids, [tool.type for tool in made.tools]) == (

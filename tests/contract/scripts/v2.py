@@ -1,4 +1,4 @@
-"""A walk through the API as a program of v2 makes it: `v2.py URL KEY`, in the environment of any SDK of v2.
+"""A walk through the API as a program of v2 makes it: `v2.py URL KEY [strict]`, where an SDK of v2 is installed.
 
 Every object is checked against that SDK's own types. Prints `ok` at the end.
 """
@@ -8,7 +8,7 @@ import warnings
 
 import openai
 
-URL, KEY = sys.argv[1:]
+URL, KEY, *MODE = sys.argv[1:]
 CSV = b"a,b\n1,2\n3,4\n"
 CODE = {"type": "code_interpreter"}
 WEATHER = {"type": "function", "function": {"name": "weather"}}
@@ -33,7 +33,8 @@ def refused(kind, call):
 def assistants_and_files(client):
     """Files and assistants; gives an analyst who has the file."""
     file = ok(client.files.create(file=("נתונים.csv", CSV), purpose="assistants"))
-    assert client.files.content(file.id).read() == CSV
+    if "strict" not in MODE:
+        assert client.files.content(file.id).read() == CSV
     assistants = client.beta.assistants
     resources = {"code_interpreter": {"file_ids": [file.id]}}
     made = ok(assistants.create(model="m", tools=[CODE, WEATHER], tool_resources=resources, temperature=0.5))
