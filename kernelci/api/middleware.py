@@ -177,7 +177,7 @@ class Dialects:
             scope.setdefault("state", {})["dialect"] = choose(
                 scope["path"],
                 api_version=QueryParams(scope["query_string"]).get("api-version"),
-                beta=Headers(scope=scope).get("openai-beta"),
+                beta=",".join(Headers(scope=scope).getlist("openai-beta")),
                 strict=self._strict,
             )
         await self._app(scope, receive, send)

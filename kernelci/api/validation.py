@@ -70,16 +70,25 @@ def parameter(loc: Sequence[int | str], data: object, *, absent: bool = False) -
     in which only the last step of one that is `absent` is not to be found.
     """
     path = ""
-    for at, step in enumerate(loc):
-        if isinstance(step, int):
-            path += f"[{step}]"
-            data = cast("Sequence[object]", data)[step]
-        elif isinstance(data, Mapping):
-            fields = cast("Mapping[str, object]", data)
-            if step in fields or (absent and at == len(loc) - 1):
-                path += f".{step}" if path else step
-            data = fields.get(step, fields)
+    for step in _fields(loc, data, absent):
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
     return path or None
+
+
+def _fields(loc: Sequence[int | str], data: object, absent: bool) -> tuple[int | str, ...]:
+    """The steps that are fields. A name may be a branch's and a field's: the reading counts that finds the last."""
+    if not loc:
+        return ()
+    step, rest = loc[0], loc[1:]
+    if isinstance(step, int):
+        items = cast("Sequence[object]", data) if isinstance(data, list) else ()
+        return (step, *_fields(rest, items[step], absent)) if step < len(items) else ()
+    readings = [_fields(rest, data, absent)]
+    if isinstance(data, Mapping):
+        known = cast("Mapping[str, object]", data)
+        if step in known or (absent and not rest):
+            readings.append((step, *_fields(rest, known.get(step), absent)))
+    return max(readings, key=lambda found: (found[-1:] == (loc[-1],), len(found)))
 
 
 def unknown_parameter(param: str | None) -> InvalidRequest:

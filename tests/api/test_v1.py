@@ -99,6 +99,11 @@ async def test_a_messages_files(v1: httpx2.AsyncClient) -> None:
     assert (await v1.get(f"{files}/file-none")).status_code == 404
 
 
+async def test_the_header_may_come_in_several_lines(api: httpx2.AsyncClient) -> None:
+    lines = [("openai-beta", "realtime=v1"), ("openai-beta", "assistants=v1")]
+    assert "tool_resources" not in (await api.post("/v1/threads", headers=lines)).json()
+
+
 async def test_v2_has_no_files_below_assistants_and_messages(api: httpx2.AsyncClient) -> None:
     for path in ("/v1/assistants/asst_1/files", "/v1/threads/thread_1/messages/msg_1/files"):
         refused = await api.get(path)

@@ -276,6 +276,38 @@ def test_nulls_inside_a_schema_are_kept() -> None:
     assert assistant.model_dump()["tools"][0]["function"]["parameters"] == parameters
 
 
+@pytest.mark.parametrize(
+    ("model", "data", "param"),
+    [
+        (ThreadCreate, {"colour": "red"}, "colour"),
+        (AssistantCreate, {"model": "m", "tools": [{**FUNCTION, "x": 1}]}, "tools[0].x"),
+        (
+            AssistantCreate,
+            {"model": "m", "tools": [{**FUNCTION, "function": {"name": "f", "x": 1}}]},
+            "tools[0].function.x",
+        ),
+        (AssistantCreate, {"model": "m", "tools": [{"type": "code_interpreter", "type_": 1}]}, "tools[0].type_"),
+        (MessageCreate, {"role": "user", "content": [{"type": "text", "text": "x", "more": 1}]}, "content[0].more"),
+        (
+            ThreadAndRunCreate,
+            {"assistant_id": "asst_1", "thread": {"messages": [{"role": "user", "content": "x", "file_ids": []}]}},
+            "thread.messages[0].file_ids",
+        ),
+        (
+            RunCreate,
+            {"assistant_id": "asst_1", "response_format": {"type": "text", "text": 1}},
+            "response_format.text",
+        ),
+        (RunCreate, {"assistant_id": "asst_1", "tool_choice": {**FUNCTION, "more": 1}}, "tool_choice.more"),
+    ],
+)
+def test_unknown_fields_are_named_where_the_server_is_strict(model: type[Body], data: Any, param: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        check(model, data, strict=True)
+    assert (refused.value.param, refused.value.code) == (param, "unknown_parameter")
+    check(model, data)
+
+
 def test_unknown_fields_are_ignored() -> None:
     assert check(ThreadCreate, {"colour": "red"}) == ThreadCreate()
 
