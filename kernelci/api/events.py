@@ -61,7 +61,7 @@ class Stream:
         event = recorded.event
         match event:
             case RunMoved(status):
-                if recorded.seq == 1:  # the run has just been made
+                if recorded.first:  # the run has just been made
                     yield self._whole("thread.run.created", recorded)
                 yield self._whole(f"thread.run.{status}", recorded)
             case StepOpened():

@@ -87,6 +87,7 @@ PATHS: Mapping[str, Mapping[str, Endpoint]] = {
     },
     _THREAD + "/messages/{message_id}/files": {"GET": _of_v1(message_files.list_)},
     _THREAD + "/messages/{message_id}/files/{file_id}": {"GET": _of_v1(message_files.retrieve)},
+    _THREAD + "/events": {"GET": runs.events},
     _THREAD + "/runs": {"GET": runs.list_, "POST": runs.create},
     _RUN: {"GET": runs.retrieve, "POST": runs.update},
     _RUN + "/cancel": {"POST": runs.cancel},

@@ -8,8 +8,10 @@ from kernelci.api.paging import page
 from kernelci.api.request import ApiRequest, answer, answer_list, read_body, read_query
 from kernelci.api.sse import EventStream
 from kernelci.engine import runs
+from kernelci.engine.retell import retold_after
 from kernelci.protocol.objects import Run, Thread
 from kernelci.protocol.requests import (
+    EventsQuery,
     Included,
     ListQuery,
     MetadataUpdate,
@@ -41,6 +43,20 @@ async def create_with_thread(request: ApiRequest) -> Response:
     if body.stream:
         return EventStream(service.bus.follow(run.id), dialect, thread=thread)
     return answer(request, run)
+
+
+async def events(request: ApiRequest) -> Response:
+    """`GET /threads/{thread_id}/events?after=ID`, our own: what the thread's runs did after that event, and do.
+
+    Ends as a run's stream does, with the thread's newest run. An id may also come as the header `Last-Event-ID`. Of
+    one that is not known any more, as after a restart, its run is told from the beginning; without one the newest.
+    """
+    query = read_query(request, EventsQuery)
+    service, thread_id = request.state["service"], request.path_params["thread_id"]
+    await service.store.get(Thread, thread_id)
+    seen = query.after or request.headers.get("last-event-id", "")
+    records = retold_after(seen, thread_id, store=service.store, bus=service.bus)
+    return EventStream(records, request.state["dialect"], epoch=service.bus.epoch)
 
 
 async def list_(request: ApiRequest) -> Response:

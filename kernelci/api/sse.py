@@ -38,7 +38,10 @@ HEADERS = {
 
 
 class EventStream(Response):
-    """The response that streams these records, to the last of them. A `thread` just made is told of first."""
+    """The response that streams these records, to the last of them. A `thread` just made is told of first.
+
+    With the `epoch` of their numbers, each record has an id from which a reader can go on.
+    """
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class EventStream(Response):
         dialect: Dialect,
         *,
         thread: Thread | None = None,
+        epoch: str | None = None,
         alive_every: float = ALIVE_EVERY,
     ) -> None:
         self.status_code = 200
@@ -54,6 +58,7 @@ class EventStream(Response):
         self._records = records
         self._dialect = dialect
         self._thread = thread
+        self._epoch = epoch
         self._alive_every = alive_every
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,13 +91,21 @@ class EventStream(Response):
                 yield frame("thread.created", downgrade(self._dialect, self._thread))
             stream = Stream(self._dialect)
             async for recorded in self._records:
-                for name, data in stream.events(recorded):
-                    yield frame(name, data)
+                events = [frame(name, data) for name, data in stream.events(recorded)]
+                if events and self._epoch is not None:  # the last of a record, so that none is half seen
+                    events[-1] = b"id: " + place(self._epoch, recorded) + b"\n" + events[-1]
+                for each in events:
+                    yield each
         except Exception:
             logger.exception("a stream broke off", extra={"action": "stream_broken"})
             error = envelope(KernelciError())
             yield frame("error", {**error, **error["error"]})  # some clients read the one form, some the other
         yield DONE
+
+
+def place(epoch: str, recorded: Recorded) -> bytes:
+    """The id of a record, with which a reader says what it has seen."""
+    return f"{epoch}.{recorded.run_id}.{recorded.seq}".encode()
 
 
 def frame(name: str, data: JsonObject) -> bytes:

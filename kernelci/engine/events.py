@@ -200,3 +200,9 @@ class Recorded:
     object: Run | RunStep | Message | None = None
     index: int = 0
     output_index: int = 0
+
+    @property
+    def first(self) -> bool:
+        """Whether the run has just been made."""
+        queued = isinstance(self.event, RunMoved) and self.event.status == "queued"
+        return queued and isinstance(self.object, Run) and self.object.started_at is None

@@ -5,12 +5,12 @@ Adapters implement them; app.py brings the two together.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Generic, Literal, Protocol, TypeVar
 
-from kernelci.engine.events import Call, Event, Recorded
+from kernelci.engine.events import Call, Event
 from kernelci.protocol.objects import Cell, CellStatus, Message, Object, Run, Thread, Usage
 from kernelci.protocol.parts import JsonObject
 
@@ -284,22 +284,6 @@ class Store(Protocol):
 
     async def active_runs(self) -> tuple[Run, ...]:
         """Every run that has not ended, oldest first."""
-        ...
-
-
-class Bus(Protocol):
-    """Who follows which run. Records of a run are kept for some time after it, for those who come late."""
-
-    def publish(self, recorded: Recorded) -> None:
-        """Hand on a record."""
-        ...
-
-    def last(self, run_id: str) -> int:
-        """The number of the run's newest record; 0 if none is known."""
-        ...
-
-    def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Recorded]:
-        """The records after that one, as they come, up to the next that ends the run or waits for the client."""
         ...
 
 

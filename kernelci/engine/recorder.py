@@ -10,9 +10,10 @@ from dataclasses import replace
 
 import anyio
 
+from kernelci.engine.bus import Bus
 from kernelci.engine.events import Event, Output, Recorded, RunMoved
 from kernelci.engine.open_run import Applied, OpenRun
-from kernelci.engine.ports import Bus, Store, Transcripts
+from kernelci.engine.ports import Store, Transcripts
 from kernelci.protocol.objects import Cell, Message, Run, RunStep
 from kernelci.protocol.states import ACTIVE
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from kernelci.engine.blobs import Blobs, Parts
-from kernelci.engine.ports import Bus, Models, Sessions, Store, Transcripts
+from kernelci.engine.bus import Bus
+from kernelci.engine.ports import Models, Sessions, Store, Transcripts
 from kernelci.engine.supervisor import Supervisor
 from kernelci.settings import Settings
 

@@ -18,11 +18,12 @@ import anyio
 from anyio.abc import TaskGroup
 
 from kernelci.engine.blobs import Blobs
+from kernelci.engine.bus import Bus
 from kernelci.engine.events import Event, OutputsSubmitted, RunMoved
 from kernelci.engine.inputs import session_files
 from kernelci.engine.links import Linking
 from kernelci.engine.loop import run_loop
-from kernelci.engine.ports import Bus, Models, MountedFile, Sessions, Store, Transcripts
+from kernelci.engine.ports import Models, MountedFile, Sessions, Store, Transcripts
 from kernelci.engine.prompt import build_prompt
 from kernelci.engine.publish import Publisher
 from kernelci.engine.recorder import Recorder

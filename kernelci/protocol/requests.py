@@ -313,6 +313,12 @@ class StepListQuery(ListQuery, Included):
     """`GET /threads/{id}/runs/{id}/steps`."""
 
 
+class EventsQuery(Body):
+    """`GET /threads/{id}/events`: the id of the last event that was seen."""
+
+    after: str | None = None
+
+
 class MessageListQuery(ListQuery):
     """`GET /threads/{id}/messages`."""
 

@@ -6,9 +6,10 @@ nothing, and a late one begins where it likes. Everything happens on the event l
 
 from __future__ import annotations
 
+import secrets
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from operator import attrgetter
 from weakref import WeakValueDictionary
 
@@ -50,6 +51,7 @@ class JournalBus:
         self._known: WeakValueDictionary[str, _Journal] = WeakValueDictionary()
         self._running: dict[str, _Journal] = {}
         self._ended: OrderedDict[str, _Journal] = OrderedDict()
+        self.epoch = secrets.token_hex(4)
 
     def publish(self, recorded: Recorded) -> None:
         run_id = recorded.run_id
@@ -66,6 +68,10 @@ class JournalBus:
     def last(self, run_id: str) -> int:
         journal = self._known.get(run_id)
         return journal.records[-1].seq if journal and journal.records else 0
+
+    def kept(self, run_id: str) -> Sequence[Recorded]:
+        journal = self._known.get(run_id)
+        return tuple(journal.records) if journal else ()
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Recorded]:
         journal = self._journal(run_id)

@@ -1,0 +1,136 @@
+"""A thread's run told again from a place in it: as it was recorded, or as it is stored where that is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+from kernelci.engine.bus import Bus
+from kernelci.engine.events import (
+    CallDelta,
+    CodeDelta,
+    Event,
+    MessageMoved,
+    MessageOpened,
+    OutputDelta,
+    Recorded,
+    RunMoved,
+    StepMoved,
+    StepOpened,
+    TextDelta,
+)
+from kernelci.engine.ports import Page, Store
+from kernelci.protocol.objects import ClientCall, CodeCall, Message, MessageCreation, Run, RunStep, ToolCalls
+from kernelci.protocol.parts import ImageFilePart, TextPart
+
+
+async def retold_after(seen: str, thread_id: str, *, store: Store, bus: Bus) -> AsyncIterator[Recorded]:
+    """What a thread's runs did after the event of that id, up to where its newest run ends or waits.
+
+    An id is `EPOCH.RUN.NUMBER`. One of another epoch means its run's beginning, any other the newest run's.
+    """
+    epoch, _, rest = seen.partition(".")
+    run_id, _, number = rest.partition(".")
+    run = await store.find(Run, run_id, within=thread_id) if run_id else None
+    if run is None:
+        told = (await store.page(Run, Page(limit=1), within=thread_id)).data
+    else:
+        told = (run, *(await store.page(Run, Page(limit=100, order="asc", after=run.id), within=thread_id)).data)
+    after = int(number) if run and epoch == bus.epoch and number.isdecimal() else 0
+    for each in told:
+        async for recorded in _retold(each, after, store, bus):
+            yield recorded
+        after = 0
+
+
+async def _retold(run: Run, after: int, store: Store, bus: Bus) -> AsyncIterator[Recorded]:
+    """The run's records after that one of this epoch, up to the next that ends it or waits for the client.
+
+    What was recorded before this epoch is told from the store, in whole texts, with 0 for a number.
+    """
+    kept = bus.kept(run.id)
+    if not kept or not kept[0].first:
+        if after == 0:
+            for recorded in await _from_store(run, store, kept):
+                yield recorded
+        if not kept and run.status not in {"queued", "in_progress", "cancelling"}:
+            return
+    async for recorded in bus.follow(run.id, after):
+        yield recorded
+
+
+async def _from_store(run: Run, store: Store, kept: Sequence[Recorded]) -> list[Recorded]:
+    """What the store knows of a run and its kept records do not tell."""
+    opened = {each.event.step.id for each in kept if isinstance(each.event, StepOpened)}
+    moved = {each.object.id for each in kept if isinstance(each.event, StepMoved) and each.object}
+    told = [
+        _record(
+            run, run.model_copy(update={"status": "queued", "started_at": None, **_UNENDED}), RunMoved("queued")
+        )
+    ]
+    if run.started_at:
+        told.append(
+            _record(run, run.model_copy(update={"status": "in_progress", **_UNENDED}), RunMoved("in_progress"))
+        )
+    for step in await store.all(RunStep, within=run.id):
+        if step.id not in opened:
+            told += await _step(run, step, store, ended=step.id not in moved)
+    if not kept and run.status not in {"queued", "in_progress"}:
+        told.append(_record(run, run, RunMoved(run.status)))
+    return told
+
+
+_UNENDED = {
+    "required_action": None,
+    "incomplete_details": None,
+    "completed_at": None,
+    "cancelled_at": None,
+    "failed_at": None,
+    "last_error": None,
+    "usage": None,
+}
+
+
+async def _step(run: Run, step: RunStep, store: Store, *, ended: bool) -> list[Recorded]:
+    """A step's records, from its opening to its end if it has one."""
+    details = step.step_details
+    bare = details if isinstance(details, MessageCreation) else ToolCalls()
+    update = {"status": "in_progress", "step_details": bare, "completed_at": None, "usage": None}
+    opened = step.model_copy(update=update)
+    told = [_record(run, opened, StepOpened(opened))]
+    if isinstance(details, MessageCreation):
+        message = await store.find(Message, details.message_creation.message_id)
+        told += list(_message(run, message)) if message else []
+    else:
+        told += _calls(run, opened, details)
+    if ended and step.status != "in_progress":
+        told.append(_record(run, step, StepMoved(step.status)))
+    return told
+
+
+def _message(run: Run, message: Message) -> Iterator[Recorded]:
+    images = tuple(part.image_file.file_id for part in message.content if isinstance(part, ImageFilePart))
+    update = {"status": "in_progress", "content": (), "attachments": (), "completed_at": None}
+    opened = message.model_copy(update=update)
+    yield _record(run, opened, MessageOpened(opened, images))
+    for at, part in enumerate(message.content):
+        if isinstance(part, TextPart):
+            yield _record(run, opened, TextDelta(part.text.value), index=at)
+    if message.status != "in_progress":
+        yield _record(run, message, MessageMoved(message.status))
+
+
+def _calls(run: Run, opened: RunStep, details: ToolCalls) -> Iterator[Recorded]:
+    for index, call in enumerate(details.tool_calls):
+        if isinstance(call, CodeCall):
+            yield _record(run, opened, CodeDelta(call.id, call.code_interpreter.input), index=index)
+            for at, output in enumerate(call.code_interpreter.outputs):
+                yield _record(run, opened, OutputDelta(call.id, output), index=index, output_index=at)
+        elif isinstance(call, ClientCall):
+            arguments = call.function.arguments
+            yield _record(run, opened, CallDelta(call.id, call.function.name, arguments), index=index)
+
+
+def _record(
+    run: Run, thing: Run | RunStep | Message, event: Event, *, index: int = 0, output_index: int = 0
+) -> Recorded:
+    return Recorded(seq=0, run_id=run.id, event=event, object=thing, index=index, output_index=output_index)
