@@ -23,6 +23,20 @@ from kernelci.protocol.objects import ClientCall, CodeCall, Message, MessageCrea
 from kernelci.protocol.parts import ImageFilePart, TextPart
 
 
+_DIGITS = 18
+
+_UNENDED = {
+    "required_action": None,
+    "incomplete_details": None,
+    "completed_at": None,
+    "cancelled_at": None,
+    "failed_at": None,
+    "last_error": None,
+    "usage": None,
+}
+"""A run's fields before its end."""
+
+
 async def retold_after(seen: str, thread_id: str, *, store: Store, bus: Bus) -> AsyncIterator[Recorded]:
     """What a thread's runs did after the event of that id, up to where its newest run ends or waits.
 
@@ -35,7 +49,7 @@ async def retold_after(seen: str, thread_id: str, *, store: Store, bus: Bus) -> 
         told = (await store.page(Run, Page(limit=1), within=thread_id)).data
     else:
         told = (run, *(await store.page(Run, Page(limit=100, order="asc", after=run.id), within=thread_id)).data)
-    after = int(number) if run and epoch == bus.epoch and number.isdecimal() else 0
+    after = int(number[:_DIGITS]) if run and epoch == bus.epoch and number.isdecimal() else 0
     for each in told:
         async for recorded in _retold(each, after, store, bus):
             yield recorded
@@ -48,6 +62,7 @@ async def _retold(run: Run, after: int, store: Store, bus: Bus) -> AsyncIterator
     What was recorded before this epoch is told from the store, in whole texts, with 0 for a number.
     """
     kept = bus.kept(run.id)
+    after = after if kept else 0
     if not kept or not kept[0].first:
         if after == 0:
             for recorded in await _from_store(run, store, kept):
@@ -77,17 +92,6 @@ async def _from_store(run: Run, store: Store, kept: Sequence[Recorded]) -> list[
     if not kept and run.status not in {"queued", "in_progress"}:
         told.append(_record(run, run, RunMoved(run.status)))
     return told
-
-
-_UNENDED = {
-    "required_action": None,
-    "incomplete_details": None,
-    "completed_at": None,
-    "cancelled_at": None,
-    "failed_at": None,
-    "last_error": None,
-    "usage": None,
-}
 
 
 async def _step(run: Run, step: RunStep, store: Store, *, ended: bool) -> list[Recorded]:

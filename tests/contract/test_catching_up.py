@@ -64,12 +64,14 @@ def test_a_reader_goes_on_where_it_left(tmp_path: Path) -> None:
         assert names(first)[:3] == ["thread.run.created", "thread.run.queued", "thread.run.in_progress"]
         assert names(first)[-2:] == ["thread.run.requires_action", "done"]
         answer(client, run)
-        seen = first[-2][0]
+        seen = str(first[-2][0])
         rest = events(url, run.thread_id, params={"after": seen})
         assert names(rest)[:3] == ["thread.run.step.completed", "thread.run.queued", "thread.run.in_progress"]
         assert names(rest)[-2:] == ["thread.run.completed", "done"]
         assert events(url, run.thread_id, headers={"last-event-id": seen}) == rest
         assert events(url, run.thread_id, params={"after": rest[-2][0]}) == [(None, "done", None)]
+        for odd in ("x", ".", "1.2.3", f"{seen}{'9' * 5000}", seen.replace("run_", "run_x")):
+            assert names(events(url, run.thread_id, headers={"last-event-id": odd}))[-1] == "done"
 
 
 def test_after_a_restart_a_run_is_told_from_the_store(tmp_path: Path) -> None:
