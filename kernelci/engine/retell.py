@@ -22,7 +22,6 @@ from kernelci.engine.ports import Page, Store
 from kernelci.protocol.objects import ClientCall, CodeCall, Message, MessageCreation, Run, RunStep, ToolCalls
 from kernelci.protocol.parts import ImageFilePart, TextPart
 
-
 _DIGITS = 18
 
 _UNENDED = {
