@@ -17,10 +17,12 @@ from starlette.applications import Starlette
 
 from kernelci.api.routes import build
 from kernelci.engine.blobs import Blobs, Parts
+from kernelci.engine.keys import Keys
 from kernelci.engine.ports import Models, Sessions, Store, Transcripts
 from kernelci.engine.publish import Publisher
 from kernelci.engine.service import Service
 from kernelci.engine.supervisor import Supervisor
+from kernelci.errors import StartupError
 from kernelci.models.catalog import choose
 from kernelci.protocol.objects import Cell, Message
 from kernelci.sandbox.engine import Engine
@@ -50,6 +52,7 @@ class Kept:
     """What keeps a data folder's objects, bytes and notebooks, and runs its sessions."""
 
     store: Store
+    keys: Keys
     blobs: Blobs
     parts: Parts
     transcripts: Transcripts
@@ -87,6 +90,7 @@ async def kept(settings: Settings) -> AsyncGenerator[Kept]:
 async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder, models: Models) -> Service:
     """Enter all that has a lifetime; what is entered last is left first."""
     rooms = await _keep(stack, settings, folder)
+    await _check_door(settings, rooms.keys)
     bus = JournalBus()
     supervisor = await stack.enter_async_context(
         Supervisor(
@@ -112,6 +116,7 @@ async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder
         supervisor=supervisor,
         models=models,
         parts=rooms.parts,
+        keys=rooms.keys,
     )
 
 
@@ -128,7 +133,15 @@ async def _keep(stack: AsyncExitStack, settings: Settings, folder: DataFolder) -
         Engine(packages, folder.sessions, Limits.of(settings), sandbox=settings.sandbox)
     )
     sessions = await stack.enter_async_context(SessionPool(folder.sessions, settings, kernels))
-    return Kept(store, blobs, parts, transcripts, sessions)
+    return Kept(store, store.keys, blobs, parts, transcripts, sessions)
+
+
+async def _check_door(settings: Settings, keys: Keys) -> None:
+    if not (settings.on_loopback or settings.api_key or await keys.all()):
+        raise StartupError(
+            f"Listening on {settings.host} lets others reach this server, so it needs a key: "
+            "kernelci keys add NAME makes one, or set --api-key or KERNELCI_API_KEY."
+        )
 
 
 async def _sweep(store: SqlStore, blobs: FolderBlobs, parts: FolderParts) -> None:

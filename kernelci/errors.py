@@ -38,19 +38,6 @@ class InvalidRequest(KernelciError):
     type = "invalid_request_error"
 
 
-class MissingKey(InvalidRequest):
-    """You didn't provide an API key. Send it as `Authorization: Bearer KEY` or as `api-key: KEY`."""
-
-    status = 401
-
-
-class WrongKey(InvalidRequest):
-    """Incorrect API key provided. It is the one the server was started with (--api-key or KERNELCI_API_KEY)."""
-
-    status = 401
-    code = "invalid_api_key"
-
-
 class NotFound(InvalidRequest):
     """No such object."""
 

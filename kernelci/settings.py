@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import platformdirs
-from pydantic import AliasChoices, ByteSize, Field, SecretStr, model_validator
+from pydantic import AliasChoices, ByteSize, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from kernelci.errors import StartupError
 
 MEBIBYTE = 1024 * 1024
 
@@ -32,7 +30,7 @@ class Settings(BaseSettings):
         env_prefix="KERNELCI_", frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on; anything but loopback needs --api-key.")
+    host: str = Field("127.0.0.1", description="Address to listen on; anything but loopback needs a key.")
     port: int = Field(8765, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
     data_dir: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("kernelci"),
@@ -42,7 +40,10 @@ class Settings(BaseSettings):
         default_factory=lambda: platformdirs.user_cache_path("kernelci"),
         description="Folder for the environments of the model's code.",
     )
-    api_key: SecretStr | None = Field(None, description="Key that clients must send; none by default.")
+    api_key: SecretStr | None = Field(
+        None, min_length=1, description="Key that clients must send; see also: kernelci keys."
+    )
+    allowed_hosts: str = Field("", description="Names by which a proxy or network knows this server, with commas.")
     model_url: str | None = Field(None, description="Base URL of a Chat Completions endpoint, ending in /v1.")
     model_key: SecretStr | None = Field(None, description="Key for that endpoint.")
     model: str | None = Field(None, description="Model to ask there, whatever model an assistant names.")
@@ -69,14 +70,13 @@ class Settings(BaseSettings):
     )
     session_idle: float = Field(3600.0, gt=0, description="Seconds an idle kernel is kept.")
 
-    @model_validator(mode="after")
-    def _needs_key_off_loopback(self) -> Self:
-        if not self.api_key and not self.on_loopback:
-            raise StartupError(
-                f"Listening on {self.host} lets others reach this server, so it needs a key: "
-                "set --api-key or KERNELCI_API_KEY."
-            )
-        return self
+    @field_validator("api_key")
+    @classmethod
+    def _fits_in_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        text = key.get_secret_value() if key else ""
+        if not text.isprintable() or " " in text:
+            raise ValueError("A key has no spaces, line breaks or other characters that cannot be seen")
+        return key
 
     @property
     def on_loopback(self) -> bool:

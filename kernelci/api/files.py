@@ -83,7 +83,6 @@ async def content(request: ApiRequest) -> Response:
         path,
         media_type="application/octet-stream",
         filename=PurePosixPath(file.filename).name or file.id,
-        headers={"x-content-type-options": "nosniff"},
     )
 
 

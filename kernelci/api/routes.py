@@ -25,8 +25,9 @@ from kernelci.api import (
     threads,
     uploads,
 )
+from kernelci.api.door import HEALTH, Door
 from kernelci.api.envelope import UnknownUrl, refused
-from kernelci.api.middleware import HEALTH, Dialects, Door, Errors, Stamp
+from kernelci.api.middleware import Dialects, Errors, Stamp
 from kernelci.api.request import ApiRequest, json_response
 from kernelci.errors import InvalidRequest
 from kernelci.protocol.ids import PREFIX, Kind

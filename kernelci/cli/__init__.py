@@ -13,6 +13,7 @@ from kernelci.cli.demo import demo
 from kernelci.cli.doctor import doctor
 from kernelci.cli.import_ import import_
 from kernelci.cli.kernels import kernels
+from kernelci.cli.keys import keys
 from kernelci.cli.serve import serve
 from kernelci.cli.threads import threads
 from kernelci.errors import KernelciError, StartupError
@@ -28,6 +29,7 @@ for command in (demo, serve, ask, chat, doctor):
     app.command()(command)
 app.command("import")(import_)
 app.add_typer(threads, name="threads")
+app.add_typer(keys, name="keys")
 app.add_typer(kernels, name="kernels")
 
 

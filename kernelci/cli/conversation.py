@@ -91,7 +91,7 @@ def conversation(settings: Settings, about: Console, *, thread_id: str | None = 
     Raises:
         StartupError: there is no server, and none can be started.
     """
-    with server_for(settings, about) as address, openai_client(address, settings.api_key) as client:
+    with server_for(settings, about) as (address, key), openai_client(address, key) as client:
         thread = client.beta.threads.retrieve(thread_id) if thread_id else client.beta.threads.create()
         assistant = client.beta.assistants.create(
             name="kernelci",

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-import anyio
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -17,12 +15,14 @@ from rich.text import Text
 from kernelci.cli.files import written
 from kernelci.cli.options import STATE, takes
 from kernelci.cli.screen import plain
+from kernelci.cli.state import with_store
 from kernelci.engine.ports import Page
 from kernelci.errors import StartupError
-from kernelci.protocol.objects import Cell, Message, Thread
+from kernelci.protocol.keys import matching
+from kernelci.protocol.objects import LOCAL, Cell, Message, Thread
 from kernelci.protocol.parts import TextPart
 from kernelci.settings import Settings
-from kernelci.store.folder import VERSION, DataFolder, running
+from kernelci.store.folder import DataFolder
 from kernelci.store.store import SqlStore
 from kernelci.transcripts.export import exported
 from kernelci.transcripts.notebook import assembled, merged
@@ -38,11 +38,11 @@ Output = Annotated[
 
 
 @threads.command("list")
-@takes(*STATE)
+@takes(*STATE, "api_key")
 def list_(settings: Settings) -> None:
     """List the threads, newest first: id, when it was made, how it begins."""
     console = Console()
-    for thread, beginning in anyio.run(_with_store, settings, _beginnings):
+    for thread, beginning in _with_threads(settings, _beginnings):
         made = datetime.fromtimestamp(thread.created_at).astimezone()
         console.print(
             Text.assemble((thread.id, "bold"), "  ", (f"{made:%Y-%m-%d %H:%M}", "bright_black"), "  ", beginning),
@@ -51,14 +51,14 @@ def list_(settings: Settings) -> None:
 
 
 @threads.command()
-@takes(*STATE)
+@takes(*STATE, "api_key")
 def export(
     settings: Settings,
     thread: Annotated[str, typer.Argument(help="Its id.", show_default=False)],
     output: Output = None,
 ) -> None:
     """Write a thread as a notebook that opens in any Jupyter. It is made from the store, so it can't be lost."""
-    notebook = exported(anyio.run(_with_store, settings, partial(_notebook, thread)))
+    notebook = exported(_with_threads(settings, partial(_notebook, thread)))
     if output == Path("-"):
         typer.get_binary_stream("stdout").write(notebook)
     elif output is None:
@@ -71,18 +71,18 @@ def export(
         typer.echo(output)
 
 
-async def _with_store(settings: Settings, work: Callable[[SqlStore], Awaitable[T]]) -> T:
-    """Do this with the folder's store, beside its server or in its place."""
-    folder = DataFolder(settings.data_dir)
-    if not folder.database.exists():
+def _with_threads(settings: Settings, work: Callable[[SqlStore], Awaitable[T]]) -> T:
+    """Do this with the threads that the settings' key may see; without one, with all that are in the folder."""
+    if not (folder := DataFolder(settings.data_dir)).database.exists():
         raise StartupError(f"There are no threads in {folder.path}. Is it the right --data-dir?")
-    async with AsyncExitStack() as stack:
-        if (address := running(folder.path)) is None:
-            await stack.enter_async_context(folder)
-        elif (folder.path / "version").read_text().strip() != str(VERSION):
-            # Opening the store would bring the tables up to date under a server that does not know them.
-            raise StartupError(f"The server at {address} is of another version of kernelci. Stop it first.")
-        return await work(await stack.enter_async_context(SqlStore(folder.url)))
+
+    async def of_the_key(store: SqlStore) -> T:
+        if settings.api_key is None:
+            return await work(store)
+        key = matching(settings.api_key.get_secret_value().encode(), await store.keys.all())
+        return await work(store.of(key.name if key else LOCAL))
+
+    return with_store(settings, of_the_key)
 
 
 async def _beginnings(store: SqlStore) -> list[tuple[Thread, str]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from kernelci.engine.blobs import Blobs, Parts
 from kernelci.engine.bus import Bus
+from kernelci.engine.keys import Keys
 from kernelci.engine.ports import Models, Sessions, Store, Transcripts
 from kernelci.engine.supervisor import Supervisor
 from kernelci.settings import Settings
@@ -28,6 +29,7 @@ class Service:
     supervisor: Supervisor
     models: Models
     parts: Parts
+    keys: Keys
 
     def of(self, owner: str) -> Service:
         """The service as this owner has it."""

@@ -25,7 +25,7 @@ from sqlalchemy import URL
 
 from kernelci.errors import DataFolderInUse, DataFolderTooNew, StartupError
 
-VERSION = 3
+VERSION = 4
 """Of the layout and the tables: it goes up with every migration."""
 
 

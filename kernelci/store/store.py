@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from kernelci.engine.ports import Page, Paged
 from kernelci.protocol.objects import LOCAL, Message, Object, Run, Thread
 from kernelci.store.database import Database
+from kernelci.store.keys import SqlKeys
 from kernelci.store.rows import Rows, expire, held, holds, pending_uploads
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -46,6 +47,11 @@ class SqlStore:
         view = copy(self)
         view._owner = owner
         return view
+
+    @property
+    def keys(self) -> SqlKeys:
+        """The keys with names, which are kept beside the objects."""
+        return SqlKeys(self._database)
 
     async def put(self, *objects: Object) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The tables: one a kind of object, the same on every database.
+"""The tables: one a kind of object, and one of keys; the same on every database.
 
 A row keeps its object whole in `doc`, which is what is read back; the columns beside it repeat what is searched
 or constrained. `metadata` stands apart, since clients change it while a run writes the rest.
@@ -59,6 +59,17 @@ counter = Table(
     Column("value", BigInteger, nullable=False),
 )
 """The newest `seq`: one row, which also puts the writers of a shared database in line."""
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("beginning", String, nullable=False),
+    Column("digest", String, nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+)
+"""The fields of protocol/keys.py's Key, in their order."""
 
 
 def _table(name: str, *own: Column[Any] | Index) -> Table:

@@ -59,6 +59,7 @@ async def service_in(folder: Path, models: Models = HELLO, **changes: Any) -> As
             supervisor,
             models,
             FolderParts(folder / "blobs", young=0),
+            store.keys,
         )
 
 

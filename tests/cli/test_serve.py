@@ -62,7 +62,11 @@ def test_an_open_stream_does_not_hold_up_the_stop(kernelci: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "variables", "sentence"),
     [
-        (["--host", "0.0.0.0"], {}, "it needs a key: set --api-key or KERNELCI_API_KEY."),
+        (
+            ["--host", "0.0.0.0"],
+            {},
+            "it needs a key: kernelci keys add NAME makes one, or set --api-key or KERNELCI_API_KEY.",
+        ),
         ([], {"KERNELCI_PORT": "99999"}, "--port (KERNELCI_PORT): Input should be less than or equal to 65535."),
         (["--data-dir", "/dev/null/x"], {}, "Choose another one with --data-dir."),
     ],
