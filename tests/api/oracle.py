@@ -141,6 +141,6 @@ def _events(text: str) -> Iterator[tuple[str, Any]]:
     for frame in text.removesuffix("\n\n").split("\n\n"):
         if frame.startswith(":"):
             continue
-        name, data = frame.split("\n")
-        data = data.removeprefix("data: ")
-        yield name.removeprefix("event: "), data if data == "[DONE]" else json.loads(data)
+        fields = dict(line.split(": ", 1) for line in frame.split("\n"))
+        data = fields["data"]
+        yield fields["event"], data if data == "[DONE]" else json.loads(data)
