@@ -84,13 +84,15 @@ async def kept(settings: Settings) -> AsyncGenerator[Kept]:
     """
     async with AsyncExitStack() as stack:
         folder = await stack.enter_async_context(DataFolder(settings.data_dir))
-        yield await _keep(stack, settings, folder)
+        store = await stack.enter_async_context(SqlStore(folder.url))
+        yield await _keep(stack, settings, folder, store)
 
 
 async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder, models: Models) -> Service:
     """Enter all that has a lifetime; what is entered last is left first."""
-    rooms = await _keep(stack, settings, folder)
-    await _check_door(settings, rooms.keys)
+    store = await stack.enter_async_context(SqlStore(folder.url))
+    await _check_door(settings, store.keys)
+    rooms = await _keep(stack, settings, folder, store)
     bus = JournalBus()
     supervisor = await stack.enter_async_context(
         Supervisor(
@@ -120,8 +122,7 @@ async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder
     )
 
 
-async def _keep(stack: AsyncExitStack, settings: Settings, folder: DataFolder) -> Kept:
-    store = await stack.enter_async_context(SqlStore(folder.url))
+async def _keep(stack: AsyncExitStack, settings: Settings, folder: DataFolder, store: SqlStore) -> Kept:
     blobs = await stack.enter_async_context(FolderBlobs(folder.blobs))
     tasks = await stack.enter_async_context(anyio.create_task_group())
     parts = FolderParts(folder.blobs)
