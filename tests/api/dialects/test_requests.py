@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kernelci.api.dialects.choice import Dialect
 from kernelci.api.dialects.requests import Kind, upgrade
@@ -128,3 +132,40 @@ def test_refusals_name_the_parameter_that_the_client_sent(
     with pytest.raises(InvalidRequest) as refused:
         upgrade(dialect, kind, body)
     assert (refused.value.param, refused.value.code) == (param, code)
+
+
+NAMES = st.sampled_from(
+    [
+        "file_ids",
+        "attachments",
+        "messages",
+        "thread",
+        "tools",
+        "type",
+        "tool_resources",
+        "tool_choice",
+        "content",
+        "code_interpreter",
+        "additional_messages",
+        "response_format",
+    ]
+)
+VALUES = st.recursive(
+    st.none() | st.integers(0, 2) | st.sampled_from(["retrieval", "file_search", "none", "file-1", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(
+    kind=st.sampled_from(["assistant", "thread", "message", "run"]),
+    dialect=st.sampled_from([V1, V2, STRICT_V1, STRICT_V2]),
+    body=st.dictionaries(NAMES, VALUES, max_size=6) | VALUES,
+)
+def test_any_body_is_refused_or_comes_out_canonical(kind: Kind, dialect: Dialect, body: Any) -> None:
+    before = copy.deepcopy(body)
+    with contextlib.suppress(InvalidRequest):
+        canonical = upgrade(dialect, kind, body)
+        again = Dialect() if dialect.version == "v1" else dialect
+        assert upgrade(again, kind, canonical) == canonical
+    assert body == before
