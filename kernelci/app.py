@@ -130,9 +130,8 @@ async def _keep(stack: AsyncExitStack, settings: Settings, folder: DataFolder, s
     stack.callback(tasks.cancel_scope.cancel)
     transcripts = await stack.enter_async_context(NotebookWriter(folder.notebooks, partial(_written_in, store)))
     packages = environment(settings.cache_dir, settings.kernel)
-    kernels = await stack.enter_async_context(
-        Engine(packages, folder.sessions, Limits.of(settings), sandbox=settings.sandbox)
-    )
+    engine = Engine(packages, folder.sessions, Limits.of(settings), sandbox=settings.sandbox, cpus=settings.cpus)
+    kernels = await stack.enter_async_context(engine)
     sessions = await stack.enter_async_context(SessionPool(folder.sessions, settings, kernels))
     return Kept(store, store.keys, blobs, parts, transcripts, sessions)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import AliasChoices, ByteSize, Field, SecretStr, field_validator
@@ -60,15 +61,25 @@ class Settings(BaseSettings):
     max_upload: int = Field(512 * MEBIBYTE, ge=1, description="Bytes in one uploaded file.")
     kernel: str = Field("kernelci", description="Kernelspec whose environment the model's code has.")
     max_upload_in_parts: int = Field(8192 * MEBIBYTE, ge=1, description="Bytes in one file that comes in parts.")
+    max_busy: int = Field(
+        default_factory=lambda: 2 * (os.cpu_count() or 1),
+        ge=1,
+        description="Cells that run at once; others wait for their turn. Two a processor.",
+    )
     max_kernels: int = Field(200, ge=1, description="Kernels alive at once.")
-    memory: ByteSize = Field(ByteSize(2048 * MEBIBYTE), ge=256 * MEBIBYTE, description="Memory of a process: 2GiB.")
+    memory: ByteSize = Field(ByteSize(2048 * MEBIBYTE), ge=256 * MEBIBYTE, description="Memory of a session: 2GiB.")
+    cpus: float | None = Field(
+        None, gt=0, description="Processors' worth of time a session may use; all by default."
+    )
     processes: int = Field(128, ge=16, description="Processes and threads of one kernel.")
     disk: ByteSize = Field(ByteSize(5120 * MEBIBYTE), ge=MEBIBYTE, description="Disk of one session's files: 5GiB.")
     sandbox: Literal["auto", "namespaces", "landlock", "off"] = Field(
         "auto",
         description="How kernels are confined: auto (as strongly as it works here), namespaces, landlock, or off.",
     )
-    session_idle: float = Field(3600.0, gt=0, description="Seconds an idle kernel is kept.")
+    session_idle: Annotated[float, Field(gt=0)] | Literal["never"] = Field(
+        3600.0, description="Seconds until an idle kernel is ended, or never."
+    )
 
     @field_validator("api_key")
     @classmethod

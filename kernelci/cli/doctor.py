@@ -10,6 +10,7 @@ from kernelci.cli.environment import prepare
 from kernelci.cli.options import takes
 from kernelci.sandbox import probe
 from kernelci.sandbox.environment import environment
+from kernelci.sandbox.groups import REMEDY, Groups, Shares
 from kernelci.sandbox.level import LACKING
 from kernelci.settings import Settings
 
@@ -31,6 +32,7 @@ def doctor(settings: Settings) -> None:
         for protection in probe.protections(level):
             _show(protection, console)
         tell_about(console, Text(""))
+    _tell_of_groups(settings, console)
     level = probe.choose(settings.sandbox)
     tell_about(console, Text(f"Kernels are confined by: {level}", "bold"))
     if lacking := LACKING[level]:
@@ -45,6 +47,16 @@ def _show(protection: probe.Protection, console: Console) -> None:
     if not protection.holds:
         tell_about(console, Text(f"    cause:  {protection.cause}"))
         tell_about(console, Text(f"    remedy: {protection.remedy}"))
+
+
+def _tell_of_groups(settings: Settings, console: Console) -> None:
+    """Where no control group is ours to divide, code is still confined: nothing is missing that must be there."""
+    groups = Groups.found(Shares(settings.memory, settings.processes, settings.cpus))
+    if groups.controllers:
+        tell_about(console, Text.assemble(("✓ ", "green"), f"limits of a session as a whole: {groups}"))
+    else:
+        tell_about(console, Text("- limits of a session as a whole: none, only of each process"))
+        tell_about(console, Text(f"    remedy: {REMEDY}"))
 
 
 def _measure(settings: Settings, console: Console) -> None:

@@ -22,6 +22,7 @@ from kernelci.cli.screen import Screen, tell
 from kernelci.demo import story
 from kernelci.errors import KernelciError
 from kernelci.protocol.parts import JsonObject
+from kernelci.sandbox import leftovers
 from kernelci.server import running
 from kernelci.settings import Settings
 from kernelci.transcripts.export import exported
@@ -43,7 +44,7 @@ def show(settings: Settings, console: Console) -> None:
     """
     for earlier in (CHART, TABLE, NOTEBOOK):
         earlier.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(prefix="kernelci-demo-", ignore_cleanup_errors=True) as data_dir:
+    with tempfile.TemporaryDirectory(prefix=leftovers.prefix(), ignore_cleanup_errors=True) as data_dir:
         own = settings.model_copy(
             update={"data_dir": Path(data_dir), "host": "127.0.0.1", "port": 0, "api_key": None}
         )

@@ -19,15 +19,19 @@ from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
 from kernelci.errors import KernelUnavailable, SandboxUnavailable
-from kernelci.sandbox import beneath, probe
+from kernelci.sandbox import beneath, leftovers, probe
 from kernelci.sandbox.environment import Environment
 from kernelci.sandbox.generations import Generations
+from kernelci.sandbox.groups import Groups, Shares
 from kernelci.sandbox.kernel import Kernel
 from kernelci.sandbox.level import LACKING, Level, Wanted
 from kernelci.sandbox.owner import owner
 from kernelci.sandbox.zygote import Limits, Zygote
 
 logger = logging.getLogger(__name__)
+
+PLACED = b"."
+"""What a kernel is told first of all over its wire: that it is in its control group (inside/forked.py)."""
 
 _QUIET = 0.1
 """Seconds that a new kernel has the machine for itself, before the next spare one is made."""
@@ -47,12 +51,14 @@ class Engine:
         limits: Limits,
         *,
         sandbox: Wanted = "auto",
+        cpus: float | None = None,
         reserve: int = 1,
     ) -> None:
         self._generations = Generations(environment)
         self._sessions = sessions
         self._limits = limits
         self._sandbox: Wanted = sandbox
+        self._shares = Shares(limits.memory, limits.processes, cpus)
         self._reserve = reserve
         self._spare: deque[Kernel] = deque()
         self._coming = 0
@@ -66,6 +72,10 @@ class Engine:
         return owner("off" if self._sandbox == "off" else "namespaces")
 
     async def __aenter__(self) -> Self:
+        self._groups = await run_sync(Groups.found, self._shares)
+        if self._shares.cpus is not None and "cpu" not in self._groups.controllers:
+            logger.warning("a session's processor time cannot be limited here; kernelci doctor tells what helps")
+        await run_sync(leftovers.sweep)
         self._tasks = await anyio.create_task_group().__aenter__()
         return self
 
@@ -96,13 +106,28 @@ class Engine:
     async def _acquire(self, zygote: Zygote, session: str) -> Kernel:
         if zygote.level != "namespaces":
             await run_sync(self._empty_temporary, session)
-        kernel = self._ready() or await zygote.fork(uuid.uuid4().hex, spare=False)
+        kernel = self._ready() or await self._fork(zygote, spare=False)
         try:
             zygote.open(kernel, session)
         except KernelUnavailable:
             kernel.close()
             raise
         self._refill(zygote)
+        return kernel
+
+    async def _fork(self, zygote: Zygote, *, spare: bool) -> Kernel:
+        """A kernel in its group, without a session yet."""
+        kernel = await zygote.fork(uuid.uuid4().hex, spare=spare)
+        kernel.group = self._groups.group(kernel.id)
+        try:
+            await run_sync(kernel.group.put, kernel.pid)
+            kernel.wire.send(PLACED)
+        except OSError as error:
+            kernel.close()
+            raise KernelUnavailable(f"The kernel could not be put into its control group: {error}") from error
+        except BaseException:
+            kernel.close()
+            raise
         return kernel
 
     def _empty_temporary(self, session: str) -> None:
@@ -157,7 +182,7 @@ class Engine:
     async def _add_spare(self, zygote: Zygote) -> None:
         try:
             await anyio.sleep(_QUIET)
-            spare = await zygote.fork(uuid.uuid4().hex, spare=True)
+            spare = await self._fork(zygote, spare=True)
             if zygote is self._zygote:
                 self._spare.append(spare)
             else:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import anyio
 
+from kernelci.sandbox import leftovers
 from kernelci.sandbox.engine import Engine
 from kernelci.sandbox.environment import Environment
 from kernelci.sandbox.kernel import Kernel
@@ -47,7 +48,7 @@ async def measure(environment: Environment, sandbox: Wanted) -> Figures:
     Raises:
         KernelUnavailable: this machine does not let a kernel be confined.
     """
-    with tempfile.TemporaryDirectory(prefix="kernelci-") as place:
+    with tempfile.TemporaryDirectory(prefix=leftovers.prefix()) as place:
         folder = _sessions(Path(place), sandbox)
         async with Engine(environment, folder, Limits(), sandbox=sandbox, reserve=0) as engine:
             began = time.perf_counter()
@@ -103,8 +104,7 @@ async def execute(kernel: Kernel, code: str) -> None:
 
 def private_bytes(kernel: Kernel) -> int | None:
     """The memory that is the kernel's alone, and its elder's if it has one; None where this user may not see it."""
-    about = Path(f"/proc/self/fdinfo/{kernel.pidfd}").read_text()
-    pid = next(line.split()[1] for line in about.splitlines() if line.startswith("Pid:"))
+    pid = kernel.pid
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         texts = [Path(f"/proc/{each}/smaps_rollup").read_text() for each in (pid, *children)]

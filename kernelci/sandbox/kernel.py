@@ -8,8 +8,11 @@ import signal
 import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import anyio
+
+from kernelci.sandbox.groups import Group
 
 
 @dataclass(slots=True)
@@ -24,8 +27,26 @@ class Kernel:
     wire: socket.socket
     pidfd: int
     ending: signal.Signals = signal.SIGKILL
+    group: Group | None = None
     ended: anyio.Event = field(default_factory=anyio.Event)
     code: int | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process, as this one sees it.
+
+        Raises:
+            ProcessLookupError: it has ended.
+        """
+        if self.is_over:
+            raise ProcessLookupError("the kernel has ended")
+        about = Path(f"/proc/self/fdinfo/{self.pidfd}").read_text()
+        return next(int(line.split()[1]) for line in about.splitlines() if line.startswith("Pid:"))
+
+    @property
+    def starved(self) -> int:
+        """How many of its processes Linux has ended since memory ran out; also after its end."""
+        return self.group.killed if self.group else 0
 
     @property
     def is_over(self) -> bool:
@@ -57,5 +78,7 @@ class Kernel:
         """Take note of its end; what it has said before can still be read. None: it had to end with its zygote."""
         if not self.ended.is_set():
             self.code = code
+            if self.group:
+                self.group.end()
             self.ended.set()
             os.close(self.pidfd)

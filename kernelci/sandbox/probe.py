@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from kernelci.errors import SandboxUnavailable
+from kernelci.sandbox import leftovers
 from kernelci.sandbox.level import Level, Wanted
 from kernelci.sandbox.owner import owner
 from kernelci.sandbox.zygote import Limits
@@ -108,7 +109,7 @@ def choose(wanted: Wanted) -> Level:
 
 def _tried(level: Confined) -> dict[str, str | None]:
     with (
-        tempfile.TemporaryDirectory(prefix="kernelci-") as folder,
+        tempfile.TemporaryDirectory(prefix=leftovers.prefix()) as folder,
         socket.create_server(("127.0.0.1", 0)) as server,
     ):
         ran = subprocess.run(

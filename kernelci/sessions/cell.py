@@ -21,8 +21,8 @@ class RunningCell:
         self.execution_count: int | None = None
         self.status = "error"
         self.over = False
-        self.full = False
-        """Whether the disk is, so that it must be stopped."""
+        self.stopped: str | None = None
+        """Why it must not go on, if so."""
         self.received = 0
         self._room = max_bytes
 

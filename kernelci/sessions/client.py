@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import cast
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from kernelci.engine.ports import CellResult, OnOutput
@@ -30,13 +31,27 @@ logger = logging.getLogger(__name__)
 
 LOST = "Variables and imports are lost; the files in /mnt/data are kept."
 
+GIBIBYTE = 1024 * MEBIBYTE
+
 _REASON = 500
 _OFF_LOOP = 256 * 1024
 _READ = 64 * 1024
 _LINE = 512  # what a message costs us, however short it is
 _LAST_BREATH = 1.0
 _AGAIN = 0.1
-_LOOK_AT_DISK = 1.0
+_LOOK = 1.0
+_LINES = 100
+"""Messages that are taken in one go: some hundred microseconds, then others have their turn."""
+
+_ENDS: dict[int, str] = {
+    signal.SIGABRT: "compiled code has given up (SIGABRT)",
+    signal.SIGBUS: "compiled code has crashed (SIGBUS)",
+    signal.SIGFPE: "compiled code has crashed (SIGFPE)",
+    signal.SIGILL: "compiled code has crashed (SIGILL)",
+    signal.SIGKILL: "it was killed (SIGKILL), by its own code or from outside",
+    signal.SIGSEGV: "compiled code has crashed (SIGSEGV)",
+    signal.SIGTERM: "it was ended (SIGTERM), by its own code or from outside",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +79,7 @@ class KernelClient:
         self._deaf = False
         self._unasked = 0
         self._full = False
+        self._starved = 0  # processes, as far as the session has been told
         self._changed = anyio.Event()
 
     @property
@@ -81,7 +97,7 @@ class KernelClient:
         """Read what the kernel says until it has ended; also its last words, which outlive it on the wire."""
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._watch_disk)
+                tasks.start_soon(self._watch)
                 await self._read()
                 tasks.cancel_scope.cancel()
             with anyio.move_on_after(0 if self._broken else _LAST_BREATH):
@@ -102,6 +118,8 @@ class KernelClient:
         try:
             await self._send({"cell": cell.id, "code": code})
             status, note = await self._follow(cell, on_output)
+            if not self.gone:
+                self._starved = self._kernel.starved
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
                 await self._stop(cell)
@@ -138,49 +156,59 @@ class KernelClient:
             case None:
                 return "the process that kernels are forked from has ended"
             case code if code >= 0:
-                return f"exit code {code}"
-            case code if -code == signal.SIGKILL:
-                return "SIGKILL, most likely because memory ran out"
-            case code if -code == signal.SIGSEGV:
-                return "SIGSEGV: compiled code has crashed"
-            case code if -code == signal.SIGABRT:
-                return "SIGABRT: compiled code has aborted"
+                return f"its code has ended it, as os._exit({code}) does"
+            case code if -code == signal.SIGKILL and self._kernel.starved > self._starved:
+                return self._out_of_memory()
             case code:
-                return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+                return _ENDS.get(-code, f"it was ended by signal {-code}")
 
     async def _follow(self, cell: RunningCell, on_output: OnOutput) -> tuple[CellStatus, str | None]:
         """Tell what the cell prints until it is over or had to be stopped; how it ended, and what to say of it."""
         timeout = self._limits.timeout
         with anyio.move_on_after(timeout) as clock:
-            while not (cell.over or cell.flooded or cell.full or self._deaf):
+            while not (cell.over or cell.flooded or cell.stopped or self._deaf):
                 await self._changed.wait()
                 await _tell(cell, on_output)
         if cell.over and not cell.flooded:
-            note = f"Later cells may be stopped: {self._too_full()}.\n" if self._full else None
-            return ("ok" if cell.status == "ok" else "error"), note
+            return ("ok" if cell.status == "ok" else "error"), self._remark()
         if not self._deaf:
             await self._stop(cell)
         if self._deaf and not self._killed:
-            return "dead", f"The kernel has ended ({self.cause_of_end()}). {LOST}\n"
+            return "dead", f"The kernel has ended: {self.cause_of_end()}. {LOST}\n"
         sequel = f" It could not be interrupted, so its kernel was ended. {LOST}" if self.gone else ""
         if clock.cancelled_caught:
             return "timeout", f"The cell was stopped because it ran for more than {timeout:g} seconds.{sequel}\n"
-        reason = "it put out too much" if cell.flooded else f"{self._too_full()}: some have to be deleted"
-        return "interrupted", f"The cell was stopped because {reason}.{sequel}\n"
+        return "interrupted", f"The cell was stopped because {cell.stopped or 'it put out too much'}.{sequel}\n"
+
+    def _remark(self) -> str | None:
+        """What to say after a cell that has ended by itself, if anything."""
+        if self._kernel.starved > self._starved:
+            return f"A process of this session was killed: {self._out_of_memory()}.\n"
+        return f"Later cells may be stopped: {self._too_full()}.\n" if self._full else None
+
+    def _out_of_memory(self) -> str:
+        group = self._kernel.group
+        assert group  # or nobody would have counted
+        return f"memory ran out, of which the session may use {sized(group.shares.memory)}"
 
     def _too_full(self) -> str:
-        return f"the files in /mnt/data take more than {self._limits.disk / MEBIBYTE:,.0f} MiB, or are too many"
+        return f"the files in /mnt/data take more than {sized(self._limits.disk)}, or are too many"
 
-    async def _watch_disk(self) -> None:
-        """Look at the disk at the end of each cell, and each second while one runs; stop the one that fills it."""
+    async def _watch(self) -> None:
+        """Look at disk and memory at the end of each cell, and each second while one runs; stop one that has too
+        much of either.
+        """
         while True:
             await self._until(lambda: self._cell is not None)
-            cell = self._cell
-            with anyio.move_on_after(_LOOK_AT_DISK):
+            cell, starved = self._cell, self._kernel.starved
+            with anyio.move_on_after(_LOOK):
                 await self._end_of(cell)
             self._full = not await anyio.to_thread.run_sync(disk.fits, self._folder, self._limits.disk)
-            if self._full and cell and self._cell is cell:
-                cell.full = True
+            if cell and self._cell is cell and not cell.over:
+                if self._full:
+                    cell.stopped = f"{self._too_full()}: some have to be deleted"
+                elif self._kernel.starved > starved:
+                    cell.stopped = self._out_of_memory()
                 self._wake()
 
     async def _end_of(self, cell: RunningCell | None) -> None:
@@ -215,8 +243,10 @@ class KernelClient:
             begun += data
             if b"\n" in data:
                 *lines, begun = begun.split(b"\n")
-                for line in lines:
+                for number, line in enumerate(lines, 1):
                     await self._take(bytes(line))
+                    if number % _LINES == 0:
+                        await anyio.lowlevel.checkpoint()
             if len(begun) > self._limits.longest:
                 self._broken = "it sent a message without an end"
             if self._unasked > self._limits.received:
@@ -264,6 +294,11 @@ class KernelClient:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
+
+
+def sized(number: int) -> str:
+    """A number of bytes for people."""
+    return f"{number / GIBIBYTE:g} GiB" if number % GIBIBYTE == 0 else f"{number / MEBIBYTE:g} MiB"
 
 
 def _parsed(line: bytes) -> JsonObject:

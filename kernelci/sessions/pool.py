@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,10 @@ class _Session:
 class SessionPool:
     """Session id to kernel. An async context manager: at its end, all kernels have gone.
 
+    Cells wait for their turn where too many are running, sessions for a kernel where too many are alive. Both
+    queues are in the order of arrival. As a session has one cell at a time, it has one place in them, however many
+    cells it has in store: nobody waits for more than one cell of each other session.
+
     `folder` keeps the sessions' folders and must be this server's alone; the engine's kernels see those below it.
     """
 
@@ -51,7 +56,9 @@ class SessionPool:
             timeout=settings.execution_timeout, grace=settings.interrupt_grace, disk=settings.disk
         )
         self._max_kernels = settings.max_kernels
-        self._idle = settings.session_idle
+        self._idle = math.inf if settings.session_idle == "never" else settings.session_idle
+        self._turns = anyio.CapacityLimiter(settings.max_busy)
+        self._queue = anyio.Lock()
         self._sessions: dict[str, _Session] = {}
         self._alive = 0
         self._freed = anyio.Event()
@@ -118,7 +125,8 @@ class SessionPool:
         if news:
             await on_output("stderr", news)
         try:
-            result = await client.execute(code, on_output)
+            async with self._turns:
+                result = await client.execute(code, on_output)
         finally:
             if client.gone:
                 with anyio.CancelScope(shield=True):
@@ -185,13 +193,14 @@ class SessionPool:
 
     async def _reserve(self) -> None:
         """Take a kernel's place, once one is free; the session that has been idle for longest gives up its own."""
-        while self._alive >= self._max_kernels:
-            idle = [session for session in self._sessions.values() if session.kernel and not session.lock.locked()]
-            if idle:
-                await self._retire(min(idle, key=lambda session: session.used), "others needed its place")
-            else:
-                await self._freed.wait()
-        self._alive += 1
+        async with self._queue:  # who came later does not get a place before
+            while self._alive >= self._max_kernels:
+                idle = [each for each in self._sessions.values() if each.kernel and not each.lock.locked()]
+                if idle:
+                    await self._retire(min(idle, key=lambda session: session.used), "others needed its place")
+                else:
+                    await self._freed.wait()
+            self._alive += 1
 
     def _release(self) -> None:
         self._alive -= 1

@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+from anyio import to_thread
 
 from kernelci.sandbox.environment import Environment
+from kernelci.sandbox.groups import Groups, Shares
 from kernelci.sandbox.zygote import Limits
 from tests.hostile.conftest import Place, last_line, place_of
-from tests.sessions.conftest import text_of
+from tests.sessions.conftest import gone, process_called, text_of
 
 
 @pytest.fixture(scope="module")
@@ -136,24 +139,87 @@ async def test_a_death_is_the_kernels_own(place: Place, code: str):
 
 
 async def test_what_is_started_ends_with_the_kernel(place: Place):
-    code = """
+    name = f"d-{os.urandom(6).hex()}"
+    code = f"""
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(signal.SIGHUP, signal.SIG_IGN)
         libc.prctl(1, 0)
-        while True:
-            Path("alive").write_text(str(time.monotonic_ns())); time.sleep(0.005)
+        libc.prctl(15, b"{name}")
+        Path("alive").touch()
+        while True: time.sleep(1)
     os._exit(0)
 while not os.path.exists("alive"): time.sleep(0.005)
 """
     assert (await place.attack(code, "daemon")).status == "ok"
+    daemon = process_called(name)
+    assert not gone(daemon, seconds=0)
     await place.attack("os._exit(0)", "daemon")
-    alive = place.pool.data("daemon") / "alive"
-    last = alive.read_text()
-    await place.attack("time.sleep(0.2)", "daemon")
 
-    assert alive.read_text() == last
+    assert await to_thread.run_sync(gone, daemon)
+
+
+TOGETHER = """
+def fill(tells):
+    held = b"x" * (200 << 20)
+    os.write(tells, b"x")
+    while True: time.sleep(9)
+for _ in range(4):
+    told, tells = os.pipe()
+    if os.fork() == 0: fill(tells)
+    os.close(tells)
+    os.read(told, 1)
+"""
+"""Processes that each have 200 MiB, of the 512 that their session may use."""
+
+
+async def test_processes_share_one_sessions_memory(small: Place):
+    limited = "memory" in Groups.found(Shares(1 << 28, 24)).controllers
+    result = await small.attack(f"kept = 1{TOGETHER}\ntime.sleep(0 if {not limited} else 60)", "together")
+    says = "memory ran out, of which the session may use 512 MiB" in text_of(result)
+
+    assert (result.status, says) == (("interrupted", True) if limited else ("ok", False))
+    assert last_line(await small.attack("kept", "together")) == "1"
+    await small.attack("os._exit(0)", "together")
+
+
+async def test_a_kernel_that_has_all_the_memory_itself_is_ended_in_words(small: Place):
+    limited = "memory" in Groups.found(Shares(1 << 28, 24)).controllers
+    code = "held = mmap.mmap(-1, 700 << 20)\nfor place in range(0, len(held), 4096): held[place] = 1"
+    result = await small.attack(code, "alone")
+    said = text_of(result)
+
+    assert ("memory ran out, of which the session may use 512 MiB." in said) == limited
+    assert ("Variables and imports are lost" in said) == limited
+    await small.attack("os._exit(0)", "alone")
+
+
+async def test_a_process_that_is_lost_between_cells_is_told_of(small: Place):
+    limited = "memory" in Groups.found(Shares(1 << 28, 24)).controllers
+    names = [f"m-{os.urandom(6).hex()}" for _ in range(2)]
+    code = f"""
+for name in {names}:
+    if os.fork() == 0:
+        libc.prctl(15, name.encode())
+        Path(name).touch()
+        while not os.path.exists("go"): time.sleep(0.005)
+        held = b"x" * (300 << 20)
+        while True: time.sleep(9)
+    while not os.path.exists(name): time.sleep(0.005)
+"""
+    assert (await small.attack(code, "lost")).status == "ok"
+    watched = [os.pidfd_open(process_called(name)) for name in names]
+    (small.pool.data("lost") / "go").touch()
+    if limited:
+        assert await to_thread.run_sync(select.select, watched, [], [], 20)
+    result = await small.attack("kept = 1", "lost")
+    for each in watched:
+        os.close(each)
+
+    says = "A process of this session was killed: memory ran out, of which the session may use 512 MiB."
+    assert (result.status, says in text_of(result)) == ("ok", limited)
+    await small.attack("os._exit(0)", "lost")
 
 
 async def test_no_process_of_a_closed_session_is_left(place: Place):

@@ -98,6 +98,73 @@ async def test_a_session_waits_when_all_kernels_are_busy(started: Started, tmp_p
     assert done == ["first", "second"]
 
 
+async def test_an_idle_kernel_is_kept_for_ever_where_that_is_wanted(started: Started, tmp_path: Path):
+    async with started(tmp_path, session_idle="never") as pool:
+        await pool.run("x = 1")
+
+        assert text_of(await pool.run("x")) == "1"
+
+
+WAITS = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)"
+
+
+async def test_cells_have_their_turns_in_the_order_in_which_they_came(started: Started, tmp_path: Path):
+    done: list[str] = []
+
+    async with started(tmp_path, max_busy=1, execution_timeout=30) as pool, anyio.create_task_group() as tasks:
+        turns = pool.sessions._turns
+
+        async def run(session: str, code: str) -> None:
+            await pool.run(code, session=session)
+            done.append(session)
+
+        for session, code, running, waiting in (
+            ("many", WAITS, 1, 0),
+            ("many", "1", 1, 0),
+            ("many", "2", 1, 0),
+            ("one", "3", 1, 1),
+            ("another", "4", 1, 2),
+        ):
+            tasks.start_soon(run, session, code)
+            await anyio.wait_all_tasks_blocked()
+            while (turns.borrowed_tokens, turns.statistics().tasks_waiting) != (running, waiting):
+                await anyio.sleep(0.01)
+        assert done == []
+        (pool.data("many") / "go").touch()
+
+    assert done == [
+        "many",
+        "one",
+        "another",
+        "many",
+        "many",
+    ]  # many cells of one session have one place in the queue
+
+
+async def test_waiting_for_a_turn_can_be_cancelled_and_is_not_the_cells_time(started: Started, tmp_path: Path):
+    results: list[CellResult] = []
+    begun = anyio.Event()
+
+    async def on_output(stream: str, text: str) -> None:
+        begun.set()
+
+    async with started(tmp_path, max_busy=1, execution_timeout=1) as pool, anyio.create_task_group() as tasks:
+        await pool.run("1", session="second")
+
+        async def run(session: str, code: str) -> None:
+            results.append(await pool.sessions.execute(session, code, files=(), on_output=on_output))
+
+        tasks.start_soon(run, "first", "print(1)\nwhile True: pass")
+        await begun.wait()
+        with anyio.move_on_after(0.1) as waited:
+            await pool.run("1", session="third")
+        await run("second", "import time; time.sleep(0.5); 'in time'")
+
+    assert waited.cancelled_caught
+    assert [result.status for result in results] == ["timeout", "ok"]
+    assert text_of(results[1]) == "'in time'"
+
+
 async def test_a_start_that_is_cancelled_gives_its_place_back(started: Started, tmp_path: Path):
     async with started(tmp_path, max_kernels=1) as pool:
         for seconds in (0, 0.02, 0.1, 0.2):
@@ -174,7 +241,7 @@ async def test_a_zygote_that_dies_is_replaced_and_its_sessions_are_told(started:
 
     assert all(gone(kernel) for kernel in kernels)
     assert results[0].status == "dead"
-    assert "The kernel has ended (the process that kernels are forked from has ended)." in text_of(results[0])
+    assert "The kernel has ended: the process that kernels are forked from has ended." in text_of(results[0])
     assert "the last one has ended (the process that kernels are forked from has ended)" in text_of(after[0])
     assert [text_of(result).endswith("2") for result in after] == [True] * 3
     assert text_of(after[1]) == text_of(after[2]) == "2"

@@ -67,7 +67,7 @@ def apart() -> None:
     """Leave the mounts, network, names and queues of whoever forked this process."""
     linux.die_with_parent()
     os.setsid()
-    linux.unshare(linux.NEWNS | linux.NEWIPC | linux.NEWUTS | linux.NEWNET | linux.NEWCGROUP)
+    linux.unshare(linux.NEWNS | linux.NEWIPC | linux.NEWUTS | linux.NEWNET)
     socket.sethostname(NAME)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _UP_AND_RUNNING))
@@ -102,12 +102,14 @@ def _return(ours: int) -> None:
 
 
 def shut_in(limits: Limits, program: bytes) -> None:
-    """See nobody's folder but the one in DATA, if it is there already, and lose every right to change that.
+    """See nobody's folder but the one in DATA, if it is there already, and lose every right to change that. No
+    control group is seen above the one that it is in now.
 
     Raises:
         OSError: a step was refused. The caller must end: it is half in and half out.
     """
     size = f"size={limits.temporary},mode=1777"
+    linux.unshare(linux.NEWCGROUP)
     linux.mount("none", tree.SESSIONS, "tmpfs", _PRIVATE | linux.MS_RDONLY, "mode=000,size=4k")
     linux.mount("tmp", "/tmp", "tmpfs", _PRIVATE, size)
     linux.mount("shm", "/dev/shm", "tmpfs", _PRIVATE, size)

@@ -50,6 +50,8 @@ def live(birth: Birth, shell: Shell) -> NoReturn:
         sandbox = birth.sandbox
         sandbox.apart()
         _close_all_but(birth.wire.fileno(), birth.gate.fileno())
+        if not birth.wire.recv(1):  # or the host has put it into its control group
+            os._exit(1)
         _show(sandbox.shut_in(birth.limits), birth.gate)
         shell.begin()
         if birth.spare and sandbox.whole:
