@@ -40,8 +40,9 @@ _QUIET = 0.1
 class Engine:
     """Kernels for the sessions whose folders lie below `sessions`.
 
-    A zygote that dies is replaced. Where the environment has changed, new kernels come from a new zygote; the one
-    before it lives until its kernels have ended.
+    It begins at once to make the first one ready; what keeps it from that, `acquire` says. A zygote that dies is
+    replaced. Where the environment has changed, new kernels come from a new zygote; the one before it lives until
+    its kernels have ended.
     """
 
     def __init__(
@@ -62,7 +63,9 @@ class Engine:
         self._reserve = reserve
         self._spare: deque[Kernel] = deque()
         self._coming = 0
+        self._newest: Zygote | None = None
         self._zygote: Zygote | None = None
+        """The newest that is warm."""
         self._starting = anyio.Lock()
         self._tasks: TaskGroup | None = None
 
@@ -77,6 +80,7 @@ class Engine:
             logger.warning("a session's processor time cannot be limited here; kernelci doctor tells what helps")
         await run_sync(leftovers.sweep)
         self._tasks = await anyio.create_task_group().__aenter__()
+        self._tasks.start_soon(self._begin)
         return self
 
     async def __aexit__(
@@ -138,22 +142,30 @@ class Engine:
         if self.owner is not None:
             os.chown(folder, self.owner, self.owner)
 
+    async def _begin(self) -> None:
+        try:
+            zygote = await self._warm()
+        except KernelUnavailable:
+            logger.warning("no kernel can be started", extra={"action": "zygote_missing"}, exc_info=True)
+        else:
+            self._refill(zygote)
+
     async def _warm(self) -> Zygote:
         """The zygote of the environment as it is now, started if need be."""
         async with self._starting:
             environment = self._generations.current()
-            before = self._zygote
-            if before and not before.ended and before.environment == environment:
-                return before
-            assert self._tasks is not None
-            zygote = Zygote(environment, self._sessions, self._limits, await self._level())
-            with anyio.CancelScope(shield=True):  # others wait for it, too
-                await self._tasks.start(zygote.serve)
-            self._zygote = zygote
+            zygote = self._newest
+            if zygote is None or zygote.ended or zygote.environment != environment:
+                assert self._tasks is not None
+                zygote = self._newest = Zygote(environment, self._sessions, self._limits, await self._level())
+                self._tasks.start_soon(zygote.serve)  # it goes on where this caller gives up: others wait, too
+        await zygote.warm()
+        if self._zygote is not zygote is self._newest:
+            before, self._zygote = self._zygote, zygote
             self._drop_spare()
             if before:
                 before.retire()
-            return zygote
+        return zygote
 
     async def _level(self) -> Level:
         """How strongly kernels can be confined here."""

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import IO, Self
 
 import anyio
-import anyio.abc
 from anyio.to_thread import run_sync
 
 from kernelci.errors import EnvironmentUnavailable, KernelUnavailable
@@ -35,7 +34,7 @@ WARM_TIMEOUT = 60.0
 ENDED = "The process that kernels are forked from has ended."
 
 PATIENCE = 1.0
-"""Seconds that a zygote may take to end by itself; one that is still importing does not hear that it should."""
+"""Seconds that a zygote may take to end by itself. One that is still importing does not hear that it should."""
 
 _PACKET = 65536
 
@@ -71,41 +70,55 @@ class Zygote:
         self._kernels: dict[str, Kernel] = {}
         self._awaited: dict[str, anyio.Event] = {}
         self._control: socket.socket | None = None
+        self._warmed = anyio.Event()
+        self._refusal = ENDED
         self.ended = False
         self._retired = False
 
-    async def serve(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-        """Start the process, and follow what it tells until it ends; started once it is warm.
+    async def warm(self) -> None:
+        """Wait until kernels can be forked.
 
         Raises:
             KernelUnavailable: it cannot confine kernels on this machine, or has no environment, and why.
         """
+        await self._warmed.wait()
+        if self.ended:
+            raise KernelUnavailable(self._refusal)
+
+    async def serve(self) -> None:
+        """Start the process, and follow what it tells until it ends."""
         try:
             shown = self.environment.shown
-            held = await run_sync(self.environment.hold)
-        except EnvironmentUnavailable as error:
-            raise KernelUnavailable(str(error)) from error
-        with held:
-            await self._serve(shown, task_status)
+            with await run_sync(self.environment.hold):
+                await self._serve(shown)
+        except (EnvironmentUnavailable, KernelUnavailable) as error:
+            self._refusal = str(error)
+        finally:
+            self.ended = True
+            self._warmed.set()
 
-    async def _serve(self, shown: list[str], task_status: anyio.abc.TaskStatus[None]) -> None:
+    async def _serve(self, shown: list[str]) -> None:
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         control.setblocking(False)
         self._control = control
         last_words = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
-        with theirs:
-            temporary = await run_sync(self._temporary)
-            process = await run_sync(self._start, shown, theirs, temporary, last_words)
+        temporary: str | None = None
+        process: subprocess.Popen[bytes] | None = None
         code: int | None = None
+        patience = 0.0
         try:
+            with theirs:
+                temporary = await run_sync(self._temporary)
+                process = await run_sync(self._start, shown, theirs, temporary, last_words)
             await self._warm(control, last_words)
-            task_status.started()
+            patience = PATIENCE
+            self._warmed.set()
             await self._follow(control)
         finally:
             control.close()  # at which the process ends, and all its kernels with it
             self.ended = True
             with anyio.CancelScope(shield=True):
-                code = await run_sync(_end, process)
+                code = await run_sync(_end, process, patience) if process else None
                 if temporary:
                     await run_sync(shutil.rmtree, temporary, True)
             for kernel in tuple(self._kernels.values()):
@@ -162,8 +175,7 @@ class Zygote:
         self._leave_if_done()
 
     def _leave_if_done(self) -> None:
-        if self._retired and not (self.ended or self._kernels or self._awaited):
-            assert self._control is not None
+        if self._retired and self._control and not (self.ended or self._kernels or self._awaited):
             with suppress(OSError):  # it ends already
                 self._control.shutdown(socket.SHUT_WR)
 
@@ -257,9 +269,9 @@ def _packet(control: socket.socket) -> tuple[bytes, list[int]]:
     return packet, descriptors
 
 
-def _end(process: subprocess.Popen[bytes]) -> int:
+def _end(process: subprocess.Popen[bytes], patience: float) -> int:
     try:
-        return process.wait(PATIENCE)
+        return process.wait(patience)
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()

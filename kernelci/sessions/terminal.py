@@ -15,12 +15,14 @@ _BEGUN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,1024}\x1b?|[ -
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _ERASE = re.compile(r"\x1b\[([012]?)K")
 _MOVES = re.compile(r"\r+|\x08+|\x1b\[[012]?K|[^\r\x08\x1b]+")
+_SPECIAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What all of the above begin with, and surrogates: looked for first, as most text has none and a flood is long."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def plain(text: str) -> str:
     """The text without escape sequences and control characters; line ends and tabs stay."""
-    return _CONTROLS.sub("", _ESCAPES.sub("", whole(text)))
+    return _CONTROLS.sub("", _ESCAPES.sub("", whole(text))) if _SPECIAL.search(text) else text
 
 
 def shown(text: str) -> str:
@@ -51,11 +53,15 @@ class Screen:
 
     def take(self, text: str) -> str:
         """What a piece of the stream settles."""
-        text = self._escape + whole(text)
-        begun = _BEGUN.search(text)
-        self._escape = begun[0] if begun else ""
-        text = text.removesuffix(self._escape)
-        text = _ESCAPES.sub(lambda found: found[0] if _ERASE.fullmatch(found[0]) else "", text)
+        if self._escape or _SPECIAL.search(text):
+            text = self._escape + whole(text)
+            begun = _BEGUN.search(text)
+            self._escape = begun[0] if begun else ""
+            text = text.removesuffix(self._escape)
+            text = _ESCAPES.sub(lambda found: found[0] if _ERASE.fullmatch(found[0]) else "", text)
+        if not (self._moved or _moves(text)):  # most text, and the longest
+            lines, end, unfinished = text.rpartition("\n")
+            return plain(lines + end) + (self._end() if end else "") + self._write(unfinished)
         *lines, unfinished = text.split("\n")
         return "".join([*(self._write(line) + self._end() + "\n" for line in lines), self._write(unfinished)])
 
@@ -70,7 +76,7 @@ class Screen:
         self._end()
 
     def _write(self, text: str) -> str:
-        if not self._moved and not any(move in text for move in "\r\b\x1b"):
+        if not (self._moved or _moves(text)):
             text = plain(text)
             self._told += len(text)
             self._at = self._told
@@ -108,3 +114,8 @@ class Screen:
         self._told = self._at = 0
         self._moved = False
         return text
+
+
+def _moves(text: str) -> bool:
+    """Whether the cursor goes anywhere but on."""
+    return any(move in text for move in "\r\b\x1b")

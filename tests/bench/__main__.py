@@ -21,7 +21,7 @@ from kernelci.models.turn import Turn
 from kernelci.sandbox.environment import environment
 from kernelci.server import running
 from kernelci.settings import Settings
-from tests.bench import engine, transfers
+from tests.bench import density, engine, flood, transfers
 from tests.bench.figures import Figure, interleaved, print_pair
 from tests.bench.plain import executed, first_result, plain_kernel
 
@@ -45,6 +45,8 @@ async def main() -> None:
         model_environment = environment(Settings().cache_dir)
         model_environment.prepare(print)
         await engine.measure(model_environment, rounds.cold)
+        density.report()
+        await flood.measure(model_environment)
         return
     model = ScriptedModel([*[Turn(code=FIRST)], *[Turn(code="1+1")] * (STEPS - 1), Turn(text="2")])
     once = ScriptedModel([Turn(code=FIRST), Turn(text="2")])

@@ -23,6 +23,13 @@ from tests.bench.figures import Figure, interleaved, print_pair
 from tests.bench.plain import executed, first_result, plain_kernel
 
 PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2]); plt.show()"
+TIMES = """
+import time
+for n in range(100):
+    print(time.perf_counter())
+    end = time.perf_counter() + 0.003
+    while time.perf_counter() < end: pass
+"""
 SESSION = "measured"
 MANY = 40
 MEBIBYTE = 1024 * 1024
@@ -97,7 +104,8 @@ async def warm(engine: Engine, plain: AsyncKernelClient, rounds: int) -> None:
 
 async def alone(engine: Engine, rounds: int) -> None:
     """What plain Jupyter has no like of: memory, sessions a second, interrupts, kills, printed lines."""
-    interrupt, kill, line = Figure("interrupt of a busy loop"), Figure("kill"), Figure("a printed line to the host")
+    interrupt, kill = Figure("interrupt of a busy loop"), Figure("kill")
+    line, lines = Figure("a printed line to the host"), Figure("the same, of one line each 3 ms")
     for _ in range(rounds):
         kernel = await engine.acquire(SESSION)
         await execute(kernel, FIRST)
@@ -107,6 +115,7 @@ async def alone(engine: Engine, rounds: int) -> None:
         with interrupt.timed():
             kernel.interrupt()
             await heard(kernel, b'"done"')
+        lines.times += await delays(kernel)
         with kill.timed():
             await kernel.kill()
     began = time.perf_counter()
@@ -118,7 +127,7 @@ async def alone(engine: Engine, rounds: int) -> None:
     for kernel in kernels:
         await kernel.kill()
     print("\nOf the engine alone")
-    for figure in (interrupt, kill, line):
+    for figure in (interrupt, kill, line, lines):
         print(f"  {figure.name:<44} median {figure.median * 1000:9.1f} ms   p99 {figure.p99 * 1000:9.1f} ms")
     print(f"  {'new sessions, each with a first result':<44} {MANY / took:9.1f} a second")
     if memory:
@@ -130,6 +139,21 @@ async def alone(engine: Engine, rounds: int) -> None:
 def send(kernel: Kernel, code: str) -> None:
     """Have a cell begin."""
     kernel.wire.send(json.dumps({"cell": "c", "code": code}).encode() + b"\n")
+
+
+async def delays(kernel: Kernel) -> list[float]:
+    """How long after it was printed each of many lines has arrived. They tell the time, which both sides share."""
+    send(kernel, TIMES)
+    late: list[float] = []
+    begun = b""
+    while True:
+        await anyio.wait_readable(kernel.wire)
+        *whole, begun = (begun + kernel.wire.recv(1 << 20)).split(b"\n")
+        now = time.perf_counter()
+        for message in map(json.loads, whole):
+            if message["type"] == "done":
+                return late
+            late += [now - float(line) for line in message["content"]["text"].split()]
 
 
 async def heard(kernel: Kernel, word: bytes) -> None:

@@ -185,3 +185,22 @@ async def test_cells_of_one_session_run_one_at_a_time(pool: Pool):
             tasks.start_soon(run)
 
     assert all(first[1] <= second[0] for first, second in zip(sorted(spans), sorted(spans)[1:], strict=False))
+
+
+async def test_a_deep_recursion_is_told_without_asking_for_its_module_frame_by_frame(pool: Pool):
+    code = """
+import inspect
+asked, is_module = 0, inspect.ismodule
+def counting(what):
+    global asked
+    asked += 1
+    return is_module(what)
+inspect.ismodule = counting
+def f(n): return f(n + 1)
+f(0)
+"""
+    result = await pool.run(code, session="deep")
+
+    assert "RecursionError: maximum recursion depth exceeded" in text_of(result)
+    assert "similar frames: f at line 8" in text_of(result)
+    assert text_of(await pool.run("asked < 100_000", session="deep")) == "True"

@@ -31,7 +31,7 @@ MOST = 16 * 1024 * 1024
 
 _CUT = f"\n[output cut here: one cell may print {MOST // 1024**2} MiB]\n"
 _SOON = 64 * 1024
-_PIECE = 256 * 1024
+_PIECE = 32 * 1024
 _PIPE = 64 * 1024
 _libc = ctypes.CDLL(None)
 

@@ -30,6 +30,7 @@ import cells
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import tracebacks
 from interrupts import Interrupts
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -65,13 +66,9 @@ class CellShell(InteractiveShell):
         self.tell("error", {"ename": kind.__name__, "evalue": str(error), "traceback": text})
 
     def _get_exc_info(self, exc_tuple: Any = None) -> tuple[Any, Any, Any]:
-        """What went wrong, without the frames of these files below the cell's own."""
+        """What went wrong."""
         kind, error, trace = super()._get_exc_info(exc_tuple)
-        step = trace
-        while step is not None:
-            if step.tb_next is not None and step.tb_next.tb_frame.f_code.co_filename.startswith(_HERE):
-                step.tb_next = None
-            step = step.tb_next
+        tracebacks.fit(error, trace)
         return kind, error, trace
 
     def enable_gui(self, gui: str | None = None) -> None:
