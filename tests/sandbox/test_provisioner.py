@@ -293,13 +293,13 @@ def test_one_that_begins_in_a_full_folder_may_empty_it(tmp_path: Path, caplog: p
 
 
 async def test_one_that_cannot_start_says_why_and_leaves_nothing(built: Environment, place: Path):
-    (place / "bin").mkdir()
-    python = place / "bin" / "python"
+    python = place / "environment" / "bin" / "python"
+    python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     python.chmod(0o755)
     manager = AsyncKernelManager(kernel_name="kernelci")
     with pytest.raises(KernelUnavailable, match="No module named 'zmq'"):
-        await manager.start_kernel(environment=Environment(place, built.lock))
+        await manager.start_kernel(environment=Environment(place / "environment", built.lock))
     runtime = manager.provisioner.runtime.path
     await manager.shutdown_kernel(now=True)
     assert not runtime.exists()
@@ -307,7 +307,7 @@ async def test_one_that_cannot_start_says_why_and_leaves_nothing(built: Environm
     python.write_text("#!/bin/sh\nexit 4\n")
     manager = AsyncKernelManager(kernel_name="kernelci")
     with pytest.raises(KernelUnavailable, match=r"exit code 4"):
-        await manager.start_kernel(environment=Environment(place, built.lock))
+        await manager.start_kernel(environment=Environment(place / "environment", built.lock))
     await manager.shutdown_kernel(now=True)
 
 
