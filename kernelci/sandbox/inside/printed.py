@@ -45,7 +45,7 @@ class Printed:
         self._waiting: list[tuple[Name, str]] = []
         self._size = 0
         self._left = MOST
-        self._sent = 0.0
+        self._sent = self._begun = 0.0
         self._pipes: dict[int, tuple[Name, codecs.IncrementalDecoder]] = {}
         self._wake, self._woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         for descriptor, name in ((1, "stdout"), (2, "stderr")):
@@ -73,6 +73,8 @@ class Printed:
             if self._size > _SOON or (text.endswith("\n") and self._pause() <= 0):
                 self._flush()
             elif first:
+                if not text.endswith("\n"):
+                    self._begun = time.monotonic()
                 self._rouse()
 
     def drain(self) -> None:
@@ -116,6 +118,10 @@ class Printed:
         """Seconds until the next message may be sent."""
         return self._sent + INTERVAL - time.monotonic()
 
+    def _patience(self) -> float:
+        """Seconds until it must be: print() writes a line and its end apart, which should not part on the way."""
+        return max(self._sent, self._begun) + INTERVAL - time.monotonic()
+
     def _rouse(self) -> None:
         with suppress(BlockingIOError):  # it has been roused already
             os.write(self._woken, b".")
@@ -135,7 +141,7 @@ class Printed:
         much = False
         while True:
             readable, _, _ = select.select([self._wake, *self._pipes], [], [])
-            if not much and (pause := self._pause()) > 0:
+            if not much and (pause := self._patience()) > 0:
                 threading.Event().wait(pause)
             with self._one_at_a_time:
                 if self._wake in readable:
