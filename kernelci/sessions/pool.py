@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from kernelci.engine.ports import CellResult, MountedFile, OnOutput, SessionFile
 from kernelci.protocol.parts import JsonObject
+from kernelci.sandbox import beneath
 from kernelci.sandbox.engine import Engine
 from kernelci.sessions.client import LOST, CellLimits, KernelClient
 from kernelci.sessions.workspace import Workspace
@@ -231,6 +232,8 @@ class SessionPool:
     def _begin(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._folder.chmod(0o711)  # a kernel's user passes through, and sees its own session's only
+        for left in self._folder.glob(".zygote-*"):  # by a server that was killed
+            beneath.remove(left)
 
 
 def _said(text: str) -> JsonObject:

@@ -300,6 +300,16 @@ async def test_temporary_files_go_with_the_kernel(place: Place):
     assert last_line(await place.attack("os.listdir('/tmp')", "left")) == "[]"
 
 
+async def test_what_a_killed_server_has_left_goes_at_the_next_start(built: Environment, tmp_path: Path):
+    (tmp_path / "sessions" / ".zygote-x" / "matplotlib").mkdir(parents=True)
+    async with place_of(built, tmp_path, Limits(), "landlock") as place:
+        left = [each.name for each in place.pool.folder.glob(".zygote-*")]
+
+        assert len(left) == 1
+        assert left != [".zygote-x"]
+    assert not [*place.pool.folder.glob(".*")]
+
+
 async def test_its_temporary_files_count_as_its_disk(built: Environment, tmp_path: Path):
     async with place_of(built, tmp_path, Limits(), "landlock", disk=16 << 20) as place:
         result = await place.attack("Path('/tmp/x').write_bytes(bytes(20 << 20))\ntime.sleep(60)", "full")
