@@ -44,6 +44,16 @@ for n in range(3):
     print("frame", n)
 1/0
 """
+ENDLESS = """\
+import sys, time
+for n in range(3):
+    sys.stdout.write(f"\\r{n}")
+    sys.stdout.flush()
+sys.stderr.write("\\x1b[31mwhy\\x1b[0m\\n")
+print("be" + "gun", flush=True)
+while True:
+    time.sleep(0.01)
+"""
 
 
 class Hearing(AssistantEventHandler):
@@ -72,7 +82,7 @@ def sdk(folder: Any) -> Generator[OpenAI]:
     """The SDK's client of a server whose model runs the code that it is told."""
 
     def as_told(request: Any) -> Turn:
-        return Turn(code={"live": LIVE, "mixed": MIXED}[request.messages[-1]["content"]])
+        return Turn(code={"live": LIVE, "mixed": MIXED, "endless": ENDLESS}[request.messages[-1]["content"]])
 
     with (
         running(Settings(data_dir=folder, port=0), ScriptedModel([as_told, Turn(text="Done.")])) as url,
@@ -118,3 +128,23 @@ def test_the_sum_of_the_deltas_is_the_final_step(sdk: OpenAI) -> None:
     assert outputs[2]["logs"] == "between\n{'a': 1}\nWorking...\nDone.\n"
     assert outputs[4]["logs"].startswith("frame 2\n---")
     assert "ZeroDivisionError" in outputs[4]["logs"]
+
+
+def test_a_cancelled_cell_keeps_what_it_showed_in_plain_text(sdk: OpenAI) -> None:
+    on = asked(sdk, "endless")
+    runs = sdk.beta.threads.runs
+    cancelled = False
+    with runs.stream(**on) as stream:
+        for event in stream:
+            if event.event == "thread.run.step.delta" and "begun" in str(event.data) and not cancelled:
+                cancelled = True
+                assert stream.current_run is not None
+                runs.cancel(stream.current_run.id, thread_id=on["thread_id"])
+        added_up = stream.get_final_run_steps()
+    run = runs.list(on["thread_id"]).data[0]
+    (step,) = runs.steps.list(run.id, thread_id=on["thread_id"])
+    assert (run.status, step.status) == ("cancelled", "cancelled")
+    assert without_index(added_up[0].to_dict()["step_details"]) == step.to_dict()["step_details"]
+    (output,) = step.to_dict()["step_details"]["tool_calls"][0]["code_interpreter"]["outputs"]
+    assert output["logs"].startswith("why\n2begun\n---")
+    assert output["logs"].rstrip().endswith("KeyboardInterrupt:")
