@@ -154,7 +154,12 @@ class Environment:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             while True:
                 if not self.about.exists():
-                    self.about.touch()
+                    try:
+                        self.about.touch()
+                    except PermissionError:
+                        if not self.ready:
+                            raise
+                        return (self.folder / kernelspec.LOCK).open()  # somebody else's, and theirs to prune
                 with suppress(FileNotFoundError):  # pruned just now
                     held = self.about.open()
                     fcntl.flock(held, fcntl.LOCK_SH)

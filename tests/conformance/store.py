@@ -7,6 +7,8 @@ class TestMyStore(StoreConformance):
 
 from __future__ import annotations
 
+from typing import Literal
+
 import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -376,18 +378,20 @@ class StoreConformance:
         assert caught.value.param == "before"
 
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    @given(data=st.data())
-    async def test_pages_as_a_list_would(self, store: Store, data: st.DataObject) -> None:
+    @given(
+        count=st.integers(0, 12),
+        limit=st.integers(1, 14),
+        order=st.sampled_from(["asc", "desc"]),
+        cursors=st.tuples(st.none() | st.integers(0, 11), st.none() | st.integers(0, 11)),
+    )
+    async def test_pages_as_a_list_would(
+        self, store: Store, count: int, limit: int, order: Literal["asc", "desc"], cursors: tuple[int | None, ...]
+    ) -> None:
         a_thread = thread()
-        messages = [message(a_thread, str(number)) for number in range(data.draw(st.integers(0, 12), "messages"))]
+        messages = [message(a_thread, str(number)) for number in range(count)]
         await store.put(a_thread, *messages)
-        cursors = st.none() | st.sampled_from(named(messages)) if messages else st.none()
-        page = Page(
-            limit=data.draw(st.integers(1, 14), "limit"),
-            order=data.draw(st.sampled_from(["asc", "desc"]), "order"),
-            after=data.draw(cursors, "after"),
-            before=data.draw(cursors, "before"),
-        )
+        after, before = (messages[at % count].id if at is not None and count else None for at in cursors)
+        page = Page(limit=limit, order=order, after=after, before=before)
         listed = named(messages) if page.order == "asc" else named(messages)[::-1]
         start = listed.index(page.after) + 1 if page.after else 0
         end = listed.index(page.before) if page.before else len(listed)
