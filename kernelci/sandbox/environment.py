@@ -159,7 +159,7 @@ class Environment:
                     except PermissionError:
                         if not self.ready:
                             raise
-                        return (self.folder / kernelspec.LOCK).open()  # somebody else's, and theirs to prune
+                        return (self.folder / "pyvenv.cfg").open()  # somebody else's, and theirs to prune
                 with suppress(FileNotFoundError):  # pruned just now
                     held = self.about.open()
                     fcntl.flock(held, fcntl.LOCK_SH)
