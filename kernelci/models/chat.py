@@ -13,14 +13,24 @@ from dataclasses import fields
 import openai
 from openai import AsyncOpenAI, AsyncStream
 
+from kernelci.engine.events import Event
 from kernelci.engine.ports import Emit, ModelRequest, Reply
+from kernelci.errors import RunFailure
 from kernelci.models.chunks import Chunk
 from kernelci.models.endpoint import Endpoint, TooLong
 from kernelci.models.failures import broken_off, failure, without_end
+from kernelci.models.habits import Habits
 from kernelci.models.streamed import StreamedReply
+from kernelci.models.toolless import refuses_tools, without_tools
+from kernelci.protocol.objects import Usage
 from kernelci.protocol.parts import JsonObject
 
 logger = logging.getLogger(__name__)
+
+TRIAL: JsonObject = {"role": "user", "content": "What is 48611 * 7919? Compute it with the tool; do not guess."}
+"""Asked once of a model of which nobody knows whether it can call tools."""
+
+_TRIAL_TOKENS = 2048  # room for thoughts
 
 _INSTEAD: dict[str, str | None] = {
     "stream_options": None,
@@ -34,17 +44,37 @@ class ChatModel:
     """Asks one endpoint, through a client that its maker closes.
 
     A reply that the endpoint does not count is counted roughly: one token for each four characters. A parameter
-    that the endpoint refuses, and that we can do without, is left out of the same question and all later ones.
+    that the endpoint refuses, and that we can do without, is left out of the same question and all later ones. A
+    model that cannot call tools is told to write fenced Python instead.
     """
 
     def __init__(self, endpoint: Endpoint, client: AsyncOpenAI) -> None:
         self._endpoint = endpoint
         self._client = client
         self._refused: set[str] = set()
+        self._habits: dict[str, Habits] = {}
 
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
-        reply = StreamedReply(request, emit)
-        async with aclosing(self._chunks(request)) as chunks:
+        habits = self._habits.setdefault(request.model, Habits.of(request.model))
+        reply = await self._read(request, emit, habits)
+        runs_shown, beside = False, None
+        if await reply.end_text():
+            if habits.calls_tools is None:
+                beside = await self._try_tools(request, habits)
+            runs_shown = habits.calls_tools is False
+        if reply.has_called:
+            habits.calls_tools = True if habits.calls_tools is None else habits.calls_tools
+        habits.thinks_from_the_start |= reply.thought_unopened
+        return await reply.close(runs_shown=runs_shown, beside=beside)
+
+    async def _read(self, request: ModelRequest, emit: Emit, habits: Habits) -> StreamedReply:
+        """Take a whole reply in.
+
+        Raises:
+            RunFailure: there is none.
+        """
+        reply = StreamedReply(request, emit, habits)
+        async with aclosing(self._chunks(request, habits)) as chunks:
             async for chunk in chunks:
                 try:
                     await reply.add(chunk)
@@ -52,12 +82,32 @@ class ChatModel:
                     raise without_end(self._endpoint) from None
         if reply.finish is None:
             raise broken_off(self._endpoint)
-        return await reply.close()
+        return reply
 
-    async def _chunks(self, request: ModelRequest) -> AsyncGenerator[Chunk]:
+    async def _try_tools(self, request: ModelRequest, habits: Habits) -> Usage | None:
+        """Find out whether a model can call tools, by a question that needs one; gives its cost.
+
+        Asked where code stands at the end of a reply, and the model has called nothing yet: it may be shown to the
+        user, or meant to be run, by a model that knows no better way.
+        """
+        trial = ModelRequest(request.model, (TRIAL,), tools=request.tools, max_tokens=_TRIAL_TOKENS)
+        try:
+            reply = await self._read(trial, _nobody, habits)
+            await reply.end_text()
+            told = await reply.close()
+        except RunFailure:
+            return None
+        if told.calls:
+            habits.calls_tools = True
+        elif told.finish == "stop":
+            habits.calls_tools = False
+            self._log_found("cannot call tools")
+        return told.usage
+
+    async def _chunks(self, request: ModelRequest, habits: Habits) -> AsyncGenerator[Chunk]:
         begun = False
         try:
-            async with await self._ask(request) as stream:
+            async with await self._ask(request, habits) as stream:
                 begun = True
                 async for data in stream:
                     yield Chunk.model_validate(data)
@@ -67,20 +117,30 @@ class ChatModel:
             # `from None`, since what the client raised may hold the key.
             raise failure(error, self._endpoint, begun=begun) from None
 
-    async def _ask(self, request: ModelRequest) -> AsyncStream[object]:
+    async def _ask(self, request: ModelRequest, habits: Habits) -> AsyncStream[object]:
         while True:
-            body = _body(request, self._refused)
+            plain = request.tools and habits.calls_tools is False
+            body = _body(without_tools(request) if plain else request, self._refused)
             try:
                 return await self._client.post(
                     "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
                 )
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                refused = next((name for name in _INSTEAD if name in body and _is_refused(name, error)), None)
-                if refused is None:
+            except openai.APIStatusError as error:
+                if "tools" in body and refuses_tools(error):
+                    habits.calls_tools = False
+                    self._log_found("cannot call tools")
+                elif (refused := _refused(body, error)) and refused not in self._refused:
+                    self._refused.add(refused)
+                    self._log_found(f"does not take {refused}")
+                else:
                     raise
-                self._refused.add(refused)
-                host = self._endpoint.host
-                logger.info("%s does not take %s", host, refused, extra={"action": "parameter_left_out"})
+
+    def _log_found(self, what: str) -> None:
+        logger.info("the model at %s %s", self._endpoint.host, what, extra={"action": "model_found_out"})
+
+
+async def _nobody(event: Event) -> None:
+    del event
 
 
 def _body(request: ModelRequest, refused: set[str]) -> JsonObject:
@@ -94,6 +154,9 @@ def _body(request: ModelRequest, refused: set[str]) -> JsonObject:
     return {name: value for name, value in asked.items() if value not in (None, ())}
 
 
-def _is_refused(name: str, error: openai.APIStatusError) -> bool:
-    said = str(error.body)
-    return name in said and (_INSTEAD[name] or "") in said
+def _refused(body: JsonObject, error: openai.APIStatusError) -> str | None:
+    """The parameter that the endpoint refuses, of those that we can do without."""
+    if error.status_code not in {400, 422}:
+        return None
+    named = [name for name in _INSTEAD if name in body and name in str(error.body)]
+    return next((name for name in named if (_INSTEAD[name] or "") in str(error.body)), None)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class _Wire(BaseModel):
@@ -14,6 +14,14 @@ class _Wire(BaseModel):
 
 def _as_text(arguments: object) -> object:
     return json.dumps(arguments) if isinstance(arguments, dict) else arguments
+
+
+def _text_of_parts(content: object) -> object:
+    """Some endpoints send the text in parts, as Mistral's with the thoughts in parts of their own."""
+    if not isinstance(content, list):
+        return content
+    parts = [cast("dict[str, object]", part) for part in cast("list[object]", content) if isinstance(part, dict)]
+    return "".join(str(part.get("text") or "") for part in parts if part.get("type", "text") == "text")
 
 
 class FunctionPiece(_Wire):
@@ -44,16 +52,23 @@ class CallPiece(_Wire):
 class Delta(_Wire):
     """Part of a reply."""
 
-    content: str | None = None
+    content: Annotated[str | None, BeforeValidator(_text_of_parts)] = None
     refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
     tool_calls: tuple[CallPiece, ...] | None = None
+
+    @property
+    def thought(self) -> str:
+        """More of what the model thinks, where the endpoint keeps it apart: two names are in use for it."""
+        return self.reasoning_content or self.reasoning or ""
 
 
 class Choice(_Wire):
     """Part of one of the replies, by its number."""
 
     index: int | None = None
-    delta: Delta | None = None
+    delta: Annotated[Delta | None, Field(validation_alias=AliasChoices("delta", "message"))] = None
     finish_reason: str | None = None
 
 

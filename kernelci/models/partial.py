@@ -1,17 +1,14 @@
 """Text that comes in pieces: whole characters from split surrogates, and the code in half-written JSON.
 
 A model writes the code it wants to run as the string at key `code` of a JSON object. `PartialCode` reads that
-string while it is still being written; `code_in` reads arguments that are complete, well-formed or not.
+string while it is still being written; what is complete, well-formed or not, is read by arguments.py.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator
 from string import hexdigits
-from typing import TypeVar, cast
-
-from kernelci.protocol.parts import JsonObject
+from typing import TypeVar
 
 T = TypeVar("T")
 Reading = Generator[None, str, T]
@@ -111,24 +108,6 @@ class PartialCode:
         else:
             raise ValueError
         return (yield from _visible())
-
-
-def code_in(arguments: str) -> str:
-    """The code in a call's complete arguments.
-
-    `{"code": "..."}` gives the string, and so do arguments that are nothing but a JSON string. An object that
-    stops short or strays from the grammar only in ways `PartialCode` forgives gives what is there. Anything else
-    is taken for the code itself.
-    """
-    try:
-        value = json.loads(arguments, strict=False)
-    except (ValueError, RecursionError):
-        decoder = PartialCode()
-        code = decoder.feed(arguments) + decoder.close()
-        return code if decoder.found and not decoder.broken else whole(arguments)
-    if isinstance(value, dict):
-        value = cast("JsonObject", value).get("code")
-    return whole(value if isinstance(value, str) else arguments)
 
 
 def _visible() -> Reading[str]:

@@ -1,19 +1,24 @@
 """A reply in the making: from an endpoint's chunks to events and a whole reply.
 
-Takes what endpoints of many makes stream: calls in pieces or whole, with or without numbers and ids.
+Takes what endpoints of many makes stream: calls in pieces or whole, with or without numbers and ids, or written
+into the text. How one call is put together is in called.py.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-from kernelci.engine.events import Call, CallDelta, CodeDelta, TextDelta, TextDone, UsageCounted
-from kernelci.engine.ports import CODE_TOOL, Emit, ModelRequest, Reply
+from kernelci.engine.events import CallDelta, CodeDelta, TextDelta, TextDone, UsageCounted
+from kernelci.engine.ports import Emit, ModelRequest, Reply
+from kernelci.models.called import Called, code_call
 from kernelci.models.chunks import CallPiece, Chunk, Counted, Delta
 from kernelci.models.endpoint import TooLong
-from kernelci.models.partial import Characters, PartialCode, code_in, whole
+from kernelci.models.habits import Habits
+from kernelci.models.partial import Characters, PartialCode
+from kernelci.models.prose import Prose, Told
+from kernelci.models.thoughts import Thoughts
 from kernelci.models.tokens import estimated
-from kernelci.protocol import ids
+from kernelci.models.written import WrittenCall
 from kernelci.protocol.objects import Usage
 
 Finish = Literal["stop", "length", "content_filter"]
@@ -21,42 +26,7 @@ Finish = Literal["stop", "length", "content_filter"]
 _FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_filter"}
 
 LONGEST_REPLY = 4 * 1024 * 1024
-"""Characters of one reply's text and calls; a model that writes more is not going to end."""
-
-
-class _Called:
-    """A call in the making, under our id. `index` and `theirs` are the endpoint's number and id for it."""
-
-    def __init__(self, piece: CallPiece) -> None:
-        self.index = piece.index
-        self.theirs = piece.id
-        self.id = ids.new_call()
-        self.name = ""
-        self.shown = 0
-        self._pieces: list[str] = []
-        self._characters = Characters()
-        self._then: list[str] = []
-        self._said = Characters()
-
-    def say(self, words: str) -> None:
-        """Take what the model says after it."""
-        self._then.append(self._said.feed(words))
-
-    def add(self, piece: CallPiece) -> None:
-        self.name = self.name or whole(piece.name)
-        self._pieces.append(self._characters.feed(piece.arguments))
-
-    def unshown(self) -> str:
-        """The arguments that have come since they were last asked for."""
-        text = "".join(self._pieces[self.shown :])
-        self.shown = len(self._pieces)
-        return text
-
-    def made(self, *, may_be_code: bool) -> Call:
-        arguments = "".join(self._pieces) + self._characters.close()
-        code = code_in(arguments) if may_be_code and self.name == CODE_TOOL else None
-        then = "".join(self._then) + self._said.close()
-        return Call(self.id, self.name, arguments, code, then if then.strip() else "")
+"""Characters of one reply's thoughts, text and calls; a model that writes more is not going to end."""
 
 
 class StreamedReply:
@@ -66,16 +36,20 @@ class StreamedReply:
     message. Text after a call is part of the call, as its step has to close before a message can open.
     """
 
-    def __init__(self, request: ModelRequest, emit: Emit) -> None:
+    def __init__(self, request: ModelRequest, emit: Emit, habits: Habits) -> None:
         self.finish: Finish | None = None
         self._size = 0
+        self._thought = 0
         self._request = request
         self._one_call = request.parallel_tool_calls is False
         self._emit = emit
         self._text: list[str] = []
         self._held: list[str] = []
         self._characters = Characters()
-        self._calls: list[_Called] = []
+        self._thoughts = Thoughts(from_the_start=habits.thinks_from_the_start)
+        self._prose = Prose(request, python=not habits.calls_tools)
+        self._told: Told | None = None
+        self._calls: list[Called] = []
         self._decoder = PartialCode()
         self._code: list[str] = []
         self._usage: Usage | None = None
@@ -96,20 +70,51 @@ class StreamedReply:
             if choice.finish_reason:
                 self.finish = _FINISHES.get(choice.finish_reason, "stop")
 
-    async def close(self) -> Reply:
-        """End the reply: emit what still waits, then the count, then the text's end where no call came after it."""
-        if not self._calls:
-            await self._say(self._characters.close())
-        made = self._calls[:1] if self._one_call else self._calls
-        calls = tuple(call.made(may_be_code=self._request.offers_code) for call in made)
+    @property
+    def thought_unopened(self) -> bool:
+        """Whether a thought closed that never opened: the prompt had opened it."""
+        return self._thoughts.unopened
+
+    @property
+    def has_called(self) -> bool:
+        """Whether there is a call in it, so far as has been read."""
+        return bool(self._calls)
+
+    async def end_text(self) -> bool:
+        """Say what text still waits, and take up the calls in it. Tells whether it ends in fenced Python.
+
+        Whether that is run, `close` is told.
+        """
+        rest = self._thoughts.feed(self._characters.close()) + self._thoughts.close()
+        if self._calls:
+            self._calls[-1].say(rest)
+            return False
+        await self._say(self._prose.feed(rest))
+        self._told = told = self._prose.close()
+        if told.shown is None:
+            await self._say(told.text)
+        for call in told.calls:
+            await self._take_written(call, told.after if call is told.calls[-1] else "")
+        return told.shown is not None
+
+    async def close(self, *, runs_shown: bool = False, beside: Usage | None = None) -> Reply:
+        """End the reply: the fenced Python at its end, if any, as a call or as text; then the count, then the
+        text's end where no call came after it. `beside` is what was spent to find that out.
+        """
+        if self._told and self._told.shown is not None:
+            if runs_shown:
+                await self._take_written(code_call(self._told.shown))
+            else:
+                await self._say(self._told.text)
+        calls = tuple(call.made() for call in (self._calls[:1] if self._one_call else self._calls))
         if calls and calls[0].code is not None:
             shown = "".join(self._code)
             if calls[0].code.startswith(shown):
                 await self._show_code(calls[0].code.removeprefix(shown))
         text = "".join(self._text)
-        usage = self._usage or estimated(
-            self._request, text + "".join(call.arguments + call.then for call in calls)
-        )
+        written = len(text) + self._thought + sum(len(call.arguments + call.then) for call in calls)
+        usage = self._usage or estimated(self._request, written)
+        usage = usage + beside if beside else usage
         await self._emit(UsageCounted(usage))
         finish = self.finish or "stop"
         if text and not calls and finish == "stop":
@@ -117,23 +122,39 @@ class StreamedReply:
         return Reply(text=text, calls=calls, finish=finish, usage=usage)
 
     async def _take(self, delta: Delta) -> None:
+        if delta.thought:
+            self._thought += len(delta.thought)
+            self._measure(delta.thought)
+            await self._hear(self._thoughts.none_here())
         words = delta.content or delta.refusal or ""
         self._measure(words)
-        if self._calls:
-            self._calls[-1].say(words)
-        else:
-            await self._say(self._characters.feed(words))
+        await self._hear(self._thoughts.feed(self._characters.feed(words)))
         for piece in delta.tool_calls or ():
             self._measure(piece.name, piece.arguments)
+            if not self._calls:
+                await self._say(self._prose.release())
             call = self._call_of(piece)
             call.add(piece)
             if call is self._calls[0] or not self._one_call:
                 await self._show(call)
 
+    async def _take_written(self, written: WrittenCall, after: str = "") -> None:
+        call = Called.as_written(self._request, written, after)
+        self._calls.append(call)
+        if call is self._calls[0] or not self._one_call:
+            await self._show(call)
+
     def _measure(self, *texts: str) -> None:
         self._size += sum(len(text) for text in texts)
         if self._size > LONGEST_REPLY:
             raise TooLong
+
+    async def _hear(self, words: str) -> None:
+        """Take what the model says: now, or after the last call."""
+        if self._calls:
+            self._calls[-1].say(words)
+        else:
+            await self._say(self._prose.feed(words))
 
     async def _say(self, words: str) -> None:
         if not self._text and not words.strip():
@@ -144,23 +165,23 @@ class StreamedReply:
             self._text.append(text)
             await self._emit(TextDelta(text))
 
-    def _call_of(self, piece: CallPiece) -> _Called:
+    def _call_of(self, piece: CallPiece) -> Called:
         """The call that a piece is part of: the one of its number, else of its id, else the last.
 
         A piece with a name is another call's beginning where its id is new, or where it has neither id nor number:
         some endpoints number every call 0. A new id alone says nothing: some send one with every piece.
         """
-        call = next((call for call in reversed(self._calls) if _same(call, piece)), None)
+        call = next((call for call in reversed(self._calls) if call.same(piece)), None)
         if piece.name and call is not None:
             bare = piece.index is None and piece.id is None
             another = piece.id is not None and call.theirs is not None and piece.id != call.theirs
             call = None if bare or another else call
         if call is None:
-            call = _Called(piece)
+            call = Called(self._request, piece.index, piece.id)
             self._calls.append(call)
         return call
 
-    async def _show(self, call: _Called) -> None:
+    async def _show(self, call: Called) -> None:
         """Emit what of a call may be seen while it arrives."""
         if not call.name:
             return
@@ -169,19 +190,13 @@ class StreamedReply:
             arguments = call.unshown()
             if arguments or first:
                 await self._emit(CallDelta(call.id, call.name, arguments))
-        elif call is self._calls[0] and call.name == CODE_TOOL:
+        elif call is self._calls[0] and call.is_code:
             await self._show_code(self._decoder.feed(call.unshown()))
 
     async def _show_code(self, code: str) -> None:
         if code:
             self._code.append(code)
             await self._emit(CodeDelta(self._calls[0].id, code))
-
-
-def _same(call: _Called, piece: CallPiece) -> bool:
-    if piece.index is not None and call.index is not None:
-        return piece.index == call.index
-    return not piece.name or piece.id is None or piece.id == call.theirs
 
 
 def _counted(usage: Counted) -> Usage | None:

@@ -11,13 +11,13 @@ from kernelci.protocol.objects import Usage
 CHARACTERS_A_TOKEN = 4
 
 
-def estimated(request: ModelRequest, reply: str) -> Usage:
-    """A rough count: one token for each four characters asked and answered. Pictures are left out."""
+def estimated(request: ModelRequest, written: int) -> Usage:
+    """A rough count: one token for each four characters asked and `written`. Pictures are left out."""
     asked = len(json.dumps(list(request.tools))) if request.tools else 0
     for message in request.messages:
         called = message.get("tool_calls")
         asked += len(text_of(message)) + (len(json.dumps(called)) if called else 0)
-    prompt, completion = _tokens(asked), _tokens(len(reply))
+    prompt, completion = _tokens(asked), _tokens(written)
     return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
 
 

@@ -51,7 +51,7 @@ async def play(turn: Turn, request: ModelRequest, emit: Emit, *, pause: float = 
                 await anyio.sleep(pause)
         elif not request.offers_code:
             await emit(CallDelta(call.id, call.name, call.arguments))
-    usage = estimated(request, text + "".join(call.arguments for call in calls))
+    usage = estimated(request, len(text) + sum(len(call.arguments) for call in calls))
     await emit(UsageCounted(usage))
     if text and not calls:
         await emit(TextDone())

@@ -1,0 +1,113 @@
+"""The code in a call's complete arguments, however a model wrote them; and JSON that is not quite JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import cast
+
+import json_repair
+
+from kernelci.models.partial import PartialCode, whole
+from kernelci.protocol.parts import JsonObject
+
+CODE_KEYS = (
+    "code", "python_code", "python", "source", "source_code", "script", "input", "cell", "snippet", "program",
+    "content", "command", "cmd", "query", "text", "__arg1",
+)  # fmt: skip
+"""Names that models give the one argument `code`, the likeliest first."""
+
+_WRAPPERS = ("arguments", "parameters", "input", "args", "kwargs")
+"""Keys under which a model hides the arguments once more."""
+
+_LONGEST_REPAIR = 64 * 1024  # characters; the repair's time can grow with the square of them
+_DEEP = re.compile(r"(?:[\[{]\s*){16}")
+_DEPTH = 3  # JSON in JSON in JSON
+_FENCED = re.compile(r"\A\s*```[ \t]*[\w+.-]*[ \t]*\n(?P<code>.*?)\n?[ \t]*```\s*\Z", re.DOTALL)
+_STRICT = json.JSONDecoder()
+_LENIENT = json.JSONDecoder(strict=False)
+
+
+def code_in(arguments: str) -> str:
+    """The code in a call's complete arguments.
+
+    `{"code": "..."}` gives the string. So do other names for it (CODE_KEYS), arguments within arguments, JSON
+    encoded twice, arguments that are nothing but a JSON string, and JSON that can be repaired. An object that
+    stops short gives what is there. Anything else is taken for the code itself, without a fence around it.
+    """
+    code = _code_of_json(arguments)
+    return whole(_unfenced(arguments if code is None else code))
+
+
+def loose_json(text: str) -> object:
+    """The value that the text begins with, repaired where it is not quite JSON; None where there is none."""
+    text = text.strip()
+    try:
+        return cast("object", _LENIENT.raw_decode(text)[0])
+    except (ValueError, RecursionError):
+        return _repaired(text)
+
+
+def _code_of_json(arguments: str) -> str | None:
+    try:
+        return _code_of(_LENIENT.decode(arguments), _DEPTH)
+    except (ValueError, RecursionError):
+        pass
+    decoder = PartialCode()
+    code = decoder.feed(arguments) + decoder.close()
+    if decoder.found and not decoder.broken:
+        return code
+    value = loose_json(arguments) if arguments.lstrip().startswith(("{", "`")) else None
+    return _code_of(cast("object", value), _DEPTH) if isinstance(value, dict) else None
+
+
+def _code_of(value: object, depth: int) -> str | None:
+    """The code in a decoded value; None where nothing in it can be code."""
+    if isinstance(value, str):
+        return _decoded_again(value, depth)
+    if not isinstance(value, dict) or depth == 0:
+        return None
+    fields = cast("JsonObject", value)
+    if not fields:
+        return ""
+    for key in CODE_KEYS:
+        if (code := _text(fields.get(key))) is not None:
+            return _decoded_again(code, depth)
+    for key in _WRAPPERS:
+        if (code := _code_of(fields.get(key), depth - 1)) is not None:
+            return code
+    return _text(next(iter(fields.values()))) if len(fields) == 1 else None
+
+
+def _text(value: object) -> str | None:
+    """A string, or a list of lines, as text."""
+    if isinstance(value, list) and all(isinstance(line, str) for line in cast("list[object]", value)):
+        return "\n".join(line.rstrip("\n") for line in cast("list[str]", value))
+    return value if isinstance(value, str) else None
+
+
+def _decoded_again(text: str, depth: int) -> str:
+    """The code in a string that is the arguments once more, encoded; any other string as it is."""
+    if depth and text.lstrip().startswith("{"):
+        try:
+            value = cast("object", _STRICT.decode(text))
+        except (ValueError, RecursionError):
+            return text
+        if isinstance(value, dict) and set(cast("JsonObject", value)) & {"code", *_WRAPPERS}:
+            code = _code_of(cast("object", value), depth - 1)
+            return text if code is None else code
+    return text
+
+
+def _repaired(text: str) -> object:
+    if len(text) > _LONGEST_REPAIR or _DEEP.search(text):
+        return None
+    try:
+        return cast("object", json_repair.loads(text, skip_json_loads=True))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _unfenced(code: str) -> str:
+    fenced = _FENCED.match(code)
+    return fenced["code"] if fenced else code

@@ -1,0 +1,20 @@
+"""What has been found out about a model: for the life of the server, since asking again costs a reply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kernelci.models.thoughts import thinks_from_the_start
+
+
+@dataclass(slots=True)
+class Habits:
+    """How one model answers. `calls_tools` is None until it is known."""
+
+    calls_tools: bool | None = None
+    thinks_from_the_start: bool = False
+
+    @classmethod
+    def of(cls, model: str) -> Habits:
+        """What a model's name tells."""
+        return cls(thinks_from_the_start=thinks_from_the_start(model))

@@ -1,0 +1,127 @@
+"""A model's thoughts, written between tags into its text: kept apart from what it says, while both arrive."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_CLOSING = {
+    "<think>": "</think>",
+    "<thinking>": "</thinking>",
+    "<thought>": "</thought>",
+    "[THINK]": "[/THINK]",
+}
+_LONGEST_TAG = 32  # characters, with white space before it
+_FENCE = re.compile(r"\s*```[^`]*$")
+
+_FROM_THE_START = re.compile(r"deepseek-?r1|qwq|qwen.*thinking", re.IGNORECASE)
+
+
+def thinks_from_the_start(model: str) -> bool:
+    """Whether a model's prompt is known to end in an opening tag, so that its reply has the closing one alone."""
+    return bool(_FROM_THE_START.search(model))
+
+
+class Thoughts:
+    """Takes thoughts out of text that comes in pieces.
+
+    A thought opens where a line begins, outside fenced code, and closes with its tag. With `from_the_start` the
+    text may begin inside one: it is held until that is known. Without it, a tag that closes what never opened
+    sets `unopened`, for the next reply of that model.
+    """
+
+    def __init__(self, *, from_the_start: bool = False) -> None:
+        self._closing: str | None = None
+        self._maybe = from_the_start
+        self._pending: str = ""
+        self._sought = 0
+        self._thought: list[str] = []
+        self._fenced = False
+        self._line = ""
+        self._said = False
+        self.unopened = False
+
+    def feed(self, piece: str) -> str:
+        """What of the text up to here is said, and was not given yet."""
+        self._pending += piece
+        said: list[str] = []
+        while self._pending and (part := self._step()) is not None:
+            said.append(part)
+        text = "".join(said)
+        self._said = self._said or bool(text.strip())
+        return text
+
+    def none_here(self) -> str:
+        """The endpoint keeps thoughts apart by itself, so what is held is said."""
+        self._maybe = False
+        return self.feed("")
+
+    def close(self) -> str:
+        """What was held to the end. A thought that never closed is said where nothing else was."""
+        held, self._pending = self._pending, ""
+        if self._closing is None:
+            return held
+        return "" if self._said else "".join(self._thought) + held
+
+    def _step(self) -> str | None:
+        """Move on by one part of what is pending; None where more has to come first."""
+        if self._closing is not None:
+            return self._think(self._closing)
+        if self._maybe:
+            return self._perhaps_think()
+        at = self._pending.find("\n") + 1 or len(self._pending)
+        line = self._pending[:at]
+        if self._line.strip() or self._fenced:
+            return self._say(line)
+        start = line.lstrip()
+        if opening := _first(_CLOSING, start):
+            return self._open(opening)
+        if closing := _first(_CLOSING.values(), start):
+            self.unopened = True
+            self._pending = self._pending.partition(closing)[2]
+            return ""
+        if not line.endswith("\n") and any(tag.startswith(start) for tag in (*_CLOSING, *_CLOSING.values())):
+            return None
+        return self._say(line)
+
+    def _open(self, opening: str) -> str:
+        self._closing = _CLOSING[opening]
+        before, _, after = self._pending.partition(opening)
+        self._pending = after
+        return before if self._said else ""
+
+    def _say(self, line: str) -> str:
+        self._pending = self._pending[len(line) :]
+        self._line += line
+        if line.endswith("\n"):
+            self._fenced ^= bool(_FENCE.match(self._line))
+            self._line = ""
+        return line
+
+    def _think(self, closing: str) -> str | None:
+        at = self._pending.find(closing)
+        if at < 0:
+            keep = next((n for n in range(len(closing) - 1, 0, -1) if self._pending.endswith(closing[:n])), 0)
+            at = len(self._pending) - keep
+            self._thought.append(self._pending[:at])
+            self._pending = self._pending[at:]
+            return None
+        rest = self._pending[at + len(closing) :]
+        self._thought.clear()
+        self._closing, self._pending = None, rest if self._said else rest.lstrip()
+        return ""
+
+    def _perhaps_think(self) -> str | None:
+        """Find out whether the text began inside a thought."""
+        opened = _first(_CLOSING, self._pending[:_LONGEST_TAG].lstrip())
+        start, self._sought = max(0, self._sought - _LONGEST_TAG), len(self._pending)
+        closed = next((closing for closing in _CLOSING.values() if self._pending.find(closing, start) >= 0), None)
+        if not opened and not closed:
+            return None
+        self._closing = None if opened else closed
+        self._maybe = False
+        return ""
+
+
+def _first(tags: Iterable[str], text: str) -> str | None:
+    return next((tag for tag in tags if text.startswith(tag)), None)
