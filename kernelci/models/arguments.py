@@ -24,6 +24,15 @@ _LONGEST_REPAIR = 64 * 1024  # characters; the repair's time can grow with the s
 _DEEP = re.compile(r"(?:[\[{]\s*){16}")
 _DEPTH = 3  # JSON in JSON in JSON
 _FENCED = re.compile(r"\A\s*```[ \t]*[\w+.-]*[ \t]*\n(?P<code>.*?)\n?[ \t]*```\s*\Z", re.DOTALL)
+_QUOTED = re.compile(
+    r"""\s*\{\s*["']?code["']?\s*:\s*(?P<quote>"{3}|'{3}|["'])(?P<code>(?:(?!(?P=quote)\s*,\s*["']\w+["']\s*:).)*)"""
+    r"""(?P=quote)\s*\}\s*\Z""",
+    re.DOTALL,
+)
+"""An object of code alone, whose own quotes need not be escaped: only the last one ends it."""
+
+_ESCAPE = re.compile(r"\\(?:u(?P<hex>[0-9a-fA-F]{4})|(?P<letter>.))", re.DOTALL)
+_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", '"': '"', "'": "'", "\\": "\\", "/": "/"}
 _STRICT = json.JSONDecoder()
 _LENIENT = json.JSONDecoder(strict=False)
 
@@ -35,17 +44,15 @@ def code_in(arguments: str) -> str:
     encoded twice, arguments that are nothing but a JSON string, and JSON that can be repaired. An object that
     stops short gives what is there. Anything else is taken for the code itself, without a fence around it.
     """
+    arguments = _unfenced(arguments)
     code = _code_of_json(arguments)
-    return whole(_unfenced(arguments if code is None else code))
+    return whole(arguments if code is None else _unfenced(code))
 
 
 def loose_json(text: str) -> object:
     """The value that the text begins with, repaired where it is not quite JSON; None where there is none."""
-    text = text.strip()
-    try:
-        return cast("object", _LENIENT.raw_decode(text)[0])
-    except (ValueError, RecursionError):
-        return _repaired(text)
+    value = _first_value(text)
+    return _repaired(text) if value is None else value
 
 
 def _code_of_json(arguments: str) -> str | None:
@@ -57,7 +64,12 @@ def _code_of_json(arguments: str) -> str | None:
     code = decoder.feed(arguments) + decoder.close()
     if decoder.found and not decoder.broken:
         return code
-    value = loose_json(arguments) if arguments.lstrip().startswith(("{", "`")) else None
+    if not arguments.lstrip().startswith("{"):
+        return None
+    value = _first_value(arguments)
+    if value is None and (quoted := _QUOTED.match(arguments)):
+        return _ESCAPE.sub(_unescaped, quoted["code"])
+    value = value or _repaired(arguments)
     return _code_of(cast("object", value), _DEPTH) if isinstance(value, dict) else None
 
 
@@ -97,6 +109,20 @@ def _decoded_again(text: str, depth: int) -> str:
             code = _code_of(cast("object", value), depth - 1)
             return text if code is None else code
     return text
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    if escape["hex"]:
+        return chr(int(escape["hex"], 16))
+    return _LETTERS.get(escape["letter"], escape[0])
+
+
+def _first_value(text: str) -> object:
+    """The JSON value that the text begins with; None where there is none."""
+    try:
+        return cast("object", _LENIENT.raw_decode(text.strip())[0])
+    except (ValueError, RecursionError):
+        return None
 
 
 def _repaired(text: str) -> object:

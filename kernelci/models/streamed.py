@@ -106,7 +106,8 @@ class StreamedReply:
                 await self._take_written(code_call(self._told.shown))
             else:
                 await self._say(self._told.text)
-        calls = tuple(call.made() for call in (self._calls[:1] if self._one_call else self._calls))
+        made = [call.made() for call in (self._calls[:1] if self._one_call else self._calls)]
+        calls = tuple(call for call in made if call.name or call.arguments.strip())
         if calls and calls[0].code is not None:
             shown = "".join(self._code)
             if calls[0].code.startswith(shown):
@@ -191,7 +192,9 @@ class StreamedReply:
             if arguments or first:
                 await self._emit(CallDelta(call.id, call.name, arguments))
         elif call is self._calls[0] and call.is_code:
-            await self._show_code(self._decoder.feed(call.unshown()))
+            code = self._decoder.feed(call.unshown())
+            if self._code or not code.startswith("`"):  # a fence around it is no part of the code
+                await self._show_code(code)
 
     async def _show_code(self, code: str) -> None:
         if code:

@@ -12,13 +12,15 @@ CHARACTERS_A_TOKEN = 4
 
 
 def estimated(request: ModelRequest, written: int) -> Usage:
-    """A rough count: one token for each four characters asked and `written`. Pictures are left out."""
+    """A rough count, marked as such: one token for each four characters asked and `written`, without pictures."""
     asked = len(json.dumps(list(request.tools))) if request.tools else 0
     for message in request.messages:
         called = message.get("tool_calls")
         asked += len(text_of(message)) + (len(json.dumps(called)) if called else 0)
     prompt, completion = _tokens(asked), _tokens(written)
-    return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
+    return Usage(
+        prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion, estimated=True
+    )
 
 
 def _tokens(characters: int) -> int:

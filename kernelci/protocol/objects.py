@@ -41,7 +41,7 @@ class Object(BaseModel):
 
     def wire(self) -> JsonObject:
         """The object as JSON-ready data, without what clients must not see."""
-        return self.model_dump(mode="json", exclude=set(self.private))
+        return self.model_dump(mode="json", exclude={**dict.fromkeys(self.private, True), "usage": {"estimated"}})
 
 
 class File(Object):
@@ -105,17 +105,19 @@ class Message(Object):
 
 
 class Usage(Part):
-    """Tokens, as the model's endpoint counted them."""
+    """Tokens, as the model's endpoint counted them; `estimated`, which is not sent, where it did not."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     total_tokens: int = 0
+    estimated: bool = False
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
             total_tokens=self.total_tokens + other.total_tokens,
+            estimated=self.estimated or other.estimated,
         )
 
 

@@ -238,7 +238,7 @@ async def test_functions_are_not_told_live_beside_an_interpreter(asked):
 
 async def test_what_is_not_counted_is_estimated(asked):
     _, reply = await asked(Says("12345678", usage=None), ModelRequest("m", ({"role": "user", "content": "1234"},)))
-    assert reply.usage == Usage(prompt_tokens=1, completion_tokens=2, total_tokens=3)
+    assert reply.usage == Usage(prompt_tokens=1, completion_tokens=2, total_tokens=3, estimated=True)
 
 
 async def test_pictures_are_not_counted_as_letters(asked):
