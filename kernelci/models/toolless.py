@@ -24,14 +24,15 @@ _REFUSALS = re.compile(
 """In the words of Ollama, llama.cpp, vLLM, OpenRouter and their like."""
 
 _HOW = """\
-You can run Python in the conversation's own IPython kernel. To do so, end your reply with one fenced block:
+{about}
+To run code, end your reply with one fenced block:
 
 ```python
 print("for example")
 ```
 
 The block is run as soon as your reply ends, and you are told what it printed; so write nothing after it and never \
-guess its output. {about} When no more code is needed, answer in words, without such a block."""
+guess its output. When no more code is needed, answer in words, without such a block."""
 
 _FUNCTIONS = """\
 You can call these functions. To do so, end your reply with the call in this form, and nothing after it:
@@ -71,7 +72,7 @@ def _instructions(request: ModelRequest) -> str:
 
 def _in_words(message: JsonObject) -> JsonObject:
     if message["role"] == "tool":
-        return {"role": "user", "content": f"The result:\n{_fenced(str(message['content']), '')}"}
+        return {"role": "user", "content": f"The result:\n{_fenced(str(message['content']).strip(), '')}"}
     if calls := cast("list[JsonObject]", message.get("tool_calls") or []):
         said = [str(message.get("content") or ""), *(_call_in_words(call["function"]) for call in calls)]
         return {"role": "assistant", "content": "\n".join(part for part in said if part)}
