@@ -14,16 +14,13 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    ScalarSelect,
     Select,
     Table,
     delete,
-    insert,
     literal,
     or_,
     select,
     union_all,
-    update,
 )
 
 from kernelci.engine.ports import Page, Paged
@@ -43,7 +40,8 @@ from kernelci.protocol.objects import (
 from kernelci.protocol.parts import JsonObject
 from kernelci.protocol.states import ACTIVE
 from kernelci.protocol.uploads import Upload, UploadPart
-from kernelci.store.tables import IS_ACTIVE, TABLES, counter, files, runs, uploads
+from kernelci.store.tables import EXPIRING, IS_ACTIVE, PARENT, PARENTS, TABLES, files, runs, uploads
+from kernelci.store.writing import NEXT, adding, replacing
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
@@ -58,15 +56,6 @@ NOUNS: dict[type[Object], str] = {
     Upload: "upload",
     UploadPart: "part",
 }
-PARENTS: dict[type[Object], tuple[str, ...]] = {
-    Message: ("thread_id",),
-    Run: ("thread_id",),
-    RunStep: ("thread_id", "run_id"),
-    Cell: ("thread_id", "run_id"),
-    UploadPart: ("upload_id",),
-}
-PARENT: dict[str, type[Object]] = {"thread_id": Thread, "run_id": Run, "upload_id": Upload}
-EXPIRING = (File, Upload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +154,9 @@ class Rows:
     def put(self, objects: Iterable[Object]) -> None:
         """Insert, or replace all but the metadata."""
         for object in objects:
-            if not self._replace(object, keep=("id", "metadata")):
-                new = {"seq": _next(self.connection), "owner": self._owner_of(object), **_row(object)}
-                self.connection.execute(insert(TABLES[type(object)]).values(new))
+            row = _row(object)
+            if not self._replace(object, {name: row[name] for name in row if name != "metadata"}):
+                self._add(object, row)
 
     def edit(
         self,
@@ -179,7 +168,7 @@ class Rows:
     ) -> ObjectT:
         """Read, change and write, metadata included, and put what is added; raises NotFound."""
         changed = change(self.get(kind, id, within, lock=True))
-        self._replace(changed, keep=("id",))
+        self._replace(changed, _row(changed))
         self.put(adding)
         return changed
 
@@ -219,20 +208,21 @@ class Rows:
                     return _has_run(object.thread_id, holder)
         return None
 
-    def _replace(self, object: Object, *, keep: tuple[str, ...]) -> bool:
-        table = TABLES[type(object)]
-        values = {name: value for name, value in _row(object).items() if name not in keep}
-        mine = update(table).where(table.c.id == object.id, *self._mine(type(object)))
-        return self.connection.execute(mine.values(values)).rowcount > 0
+    def _replace(self, object: Object, row: JsonObject) -> bool:
+        statement = replacing(type(object), owned=self.owner is not None)
+        bound = {"the_id": object.id, "the_owner": self.owner, "at": ids.now()}
+        values = {name: value for name, value in row.items() if name != "id"}
+        return self.connection.execute(statement, values | bound).rowcount > 0
 
-    def _owner_of(self, object: Object) -> str | ScalarSelect[str]:
-        """Whose a new object is: what belongs to another has its owner, and none where that is not ours."""
-        if type(object) not in PARENTS:
-            return self.owner or LOCAL
-        column = PARENTS[type(object)][0]
-        parents = TABLES[PARENT[column]]
-        parent = select(parents.c.owner).where(parents.c.id == getattr(object, column))
-        return parent.where(*self._mine(PARENT[column])).scalar_subquery()
+    def _add(self, object: Object, row: JsonObject) -> None:
+        kind = type(object)
+        row["seq"] = self.connection.execute(NEXT).scalar_one()
+        if kind in PARENTS:
+            parent = getattr(object, PARENTS[kind][0])
+            row |= {"the_parent": parent, "the_owner": self.owner, "at": ids.now()}
+        else:
+            row["owner"] = self.owner or LOCAL
+        self.connection.execute(adding(kind, owned=self.owner is not None), row)
 
     # Whose
 
@@ -295,9 +285,3 @@ def _columns(table: Table) -> Select[Any, Any, Any]:
 
 def _object(kind: type[ObjectT], row: Row[*tuple[Any, ...]]) -> ObjectT:
     return kind.model_validate({**row.doc, "metadata": row.pairs, "owner": row.owner})
-
-
-def _next(connection: Connection) -> int:
-    return connection.execute(
-        update(counter).values(value=counter.c.value + 1).returning(counter.c.value)
-    ).scalar_one()

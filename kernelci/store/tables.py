@@ -159,3 +159,18 @@ TABLES: Mapping[type[Object], Table] = MappingProxyType(
         Cell: cells,
     }
 )
+
+PARENTS: Mapping[type[Object], tuple[str, ...]] = MappingProxyType(
+    {
+        Message: ("thread_id",),
+        Run: ("thread_id",),
+        RunStep: ("thread_id", "run_id"),
+        Cell: ("thread_id", "run_id"),
+        UploadPart: ("upload_id",),
+    }
+)
+"""What an object may be looked for within, by its columns; the first is whose owner it has."""
+
+PARENT: Mapping[str, type[Object]] = MappingProxyType({"thread_id": Thread, "run_id": Run, "upload_id": Upload})
+EXPIRING = (File, Upload)
+"""What is not there any more from its `expires_at` on."""
