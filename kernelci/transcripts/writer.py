@@ -1,6 +1,7 @@
 """The notebooks on disk: when each is written, and how a file is replaced so that no reader sees half of one.
 
-What happens to a thread while its notebook is being written goes into the next writing, all of it together. A
+What happens to a thread within a moment is written together, at the latest when somebody waits for it: a run of
+many steps writes its notebook once, or once a moment. What happens while it is being written comes next. A
 notebook that is touched for the first time, or whose writing failed, is made from the store as a whole; after
 that only what is new becomes JSON (notebook.py).
 """
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 Load = Callable[[str], Awaitable[Sequence[Message | Cell]]]
 """A thread's messages and cells as they are stored, oldest first; raises NotFound if there is no such thread."""
 
+MOMENT = 0.5
+"""Seconds for which a notebook may be behind while nobody waits for it."""
+
 KEPT = 64
 """Notebooks whose fragments stay in memory: those used last."""
 
@@ -46,6 +50,7 @@ class _Notebook:
         self.asked = 0  # writings that were asked for
         self.answered = 0  # those of them that are over, well or not
         self.over = anyio.Event()
+        self.wanted = anyio.Event()  # somebody waits
         self.busy = False
         self.one_at_a_time = anyio.Lock()
 
@@ -53,10 +58,11 @@ class _Notebook:
 class NotebookWriter:
     """The Transcripts of one folder. `async with` makes it; leaving waits for what is still to be written."""
 
-    def __init__(self, folder: Path, load: Load) -> None:
+    def __init__(self, folder: Path, load: Load, *, moment: float = MOMENT) -> None:
         self._folder = folder
         self._load = load
         self._notebooks: OrderedDict[str, _Notebook] = OrderedDict()
+        self._moment = moment
 
     async def __aenter__(self) -> Self:
         await to_thread.run_sync(_prepare, self._folder)
@@ -66,6 +72,9 @@ class NotebookWriter:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
+        self._moment = 0.0
+        for notebook in self._notebooks.values():
+            notebook.wanted.set()
         return await self._writings.__aexit__(kind, error, traceback)
 
     def path(self, thread_id: str) -> Path:
@@ -79,6 +88,7 @@ class NotebookWriter:
 
     async def settled(self, thread_id: str) -> None:
         notebook = self._ask(thread_id, ())
+        notebook.wanted.set()
         asked = notebook.asked
         while notebook.answered < asked:
             await notebook.over.wait()
@@ -110,6 +120,9 @@ class NotebookWriter:
 
     async def _write(self, thread_id: str, notebook: _Notebook) -> None:
         while notebook.answered < notebook.asked:
+            with anyio.move_on_after(self._moment):
+                await notebook.wanted.wait()
+            notebook.wanted = anyio.Event()
             asked = notebook.asked
             async with notebook.one_at_a_time:
                 await self._try(thread_id, notebook)

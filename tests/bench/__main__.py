@@ -1,6 +1,7 @@
 """A new thread's first code result and a warm code step through the API, beside plain jupyter_client.
 
-With `engine`, the same of the kernel engine alone; with `transfers`, large files beside `cp`.
+With `engine`, the same of the kernel engine alone; with `transfers`, large files beside `cp`; with `scale`, a
+server of many threads beside one of few; with `overhead`, what a code call costs beside model and kernel.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from kernelci.models.turn import Turn
 from kernelci.sandbox.environment import environment
 from kernelci.server import running
 from kernelci.settings import Settings
-from tests.bench import density, engine, flood, transfers
+from tests.bench import density, engine, flood, overhead, scale, transfers
 from tests.bench.figures import Figure, interleaved, print_pair
 from tests.bench.plain import executed, first_result, plain_kernel
 
@@ -33,34 +34,49 @@ async def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     options.add_argument(
-        "what", nargs="?", choices=("api", "engine", "transfers"), default="api", help="what is measured"
+        "what",
+        nargs="?",
+        choices=("api", "engine", "transfers", "scale", "overhead"),
+        default="api",
+        help="what is measured",
     )
     options.add_argument("--cold", type=int, default=8, help="new threads and cold kernels")
     options.add_argument("--warm", type=int, default=10, help=f"runs of {STEPS} code steps, and as many executes")
     rounds = options.parse_args()
-    if rounds.what == "transfers":
-        transfers.measure(rounds.cold)
-        return
-    if rounds.what == "engine":
-        model_environment = environment(Settings().cache_dir)
-        model_environment.prepare(print)
-        await engine.measure(model_environment, rounds.cold)
-        density.report()
-        await flood.measure(model_environment)
-        return
+    model_environment = environment(Settings().cache_dir)
+    model_environment.prepare(print)
+    match rounds.what:
+        case "transfers":
+            transfers.measure(rounds.cold)
+        case "scale":
+            await scale.measure(rounds.cold)
+        case "overhead":
+            await overhead.measure(Settings(), rounds.cold)
+        case "engine":
+            await engine.measure(model_environment, rounds.cold)
+            density.report()
+            await flood.measure(model_environment)
+        case _:
+            await api(model_environment.python, rounds.cold, rounds.warm)
+
+
+async def api(python: Path, colds: int, warms: int) -> None:
+    """A first result and a code step, as the official client sees them."""
     model = ScriptedModel([*[Turn(code=FIRST)], *[Turn(code="1+1")] * (STEPS - 1), Turn(text="2")])
     once = ScriptedModel([Turn(code=FIRST), Turn(text="2")])
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(port=0, data_dir=Path(folder), max_turns=STEPS + 2)
-        model_environment = environment(settings.cache_dir)
-        model_environment.prepare(print)
-        python = model_environment.python
-        with running(settings, models=once) as url:
-            await cold(url, python, rounds.cold)
+    with served_in_thread(once) as url:
+        await cold(url, python, colds)
+    with served_in_thread(model) as url:
+        await warm(url, python, warms)
+
+
+@contextmanager
+def served_in_thread(model: ScriptedModel) -> Generator[str]:
+    """A server on an empty data folder; gives its address."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(port=0, data_dir=Path(folder), max_turns=STEPS + 2)
         with running(settings, models=model) as url:
-            await warm(url, python, rounds.warm)
+            yield url
 
 
 async def cold(url: str, python: Path, rounds: int) -> None:

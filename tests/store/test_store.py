@@ -26,7 +26,7 @@ from kernelci.store.folder import VERSION, DataFolder
 from kernelci.store.rows import Rows, holds
 from kernelci.store.store import SqlStore
 from kernelci.store.tables import metadata
-from tests.conformance.objects import file, message, named, part, run, thread, upload
+from tests.conformance.objects import cell, file, message, named, part, run, step, thread, upload
 from tests.conformance.store import StoreConformance
 
 
@@ -184,10 +184,10 @@ async def test_readers_do_not_wait_for_the_writer(store: SqlStore) -> None:
         read.set()
 
 
-async def test_no_lookup_grows_with_other_threads(store: Store, path: Path) -> None:
+async def test_nothing_grows_with_other_threads(store: Store, path: Path) -> None:
     a_thread = thread()
-    a_message = message(a_thread)
-    await store.put(a_thread, a_message, run(a_thread))
+    a_message, a_run = message(a_thread), run(a_thread)
+    await store.put(a_thread, a_message, a_run)
     plans: list[str] = []
 
     def explain(_: object, cursor: DBAPICursor, statement: str, parameters: object, *__: object) -> None:
@@ -202,6 +202,8 @@ async def test_no_lookup_grows_with_other_threads(store: Store, path: Path) -> N
             for order in ("asc", "desc"):
                 for page in (Page(order=order), Page(order=order, after=a_message.id), Page(before=a_message.id)):
                     mine.page(Message, page, a_thread.id)
+                mine.page(Message, Page(order=order), a_thread.id, run_id="run_1")
+                mine.page(Run, Page(order=order), a_thread.id)
                 mine.page(Assistant, Page(order=order))
             mine.page(RunStep, Page(), "run_1")
             mine.page(File, Page())
@@ -211,10 +213,15 @@ async def test_no_lookup_grows_with_other_threads(store: Store, path: Path) -> N
             mine.conversation(a_thread.id, (Message, Cell))
             mine.active_run(a_thread.id)
             holds(connection, "0" * 64)
+            mine.edit(Run, a_run.id, lambda run: run.model_copy(update={"status": "completed"}))
+            mine.post(message(a_thread), lambda thread: thread)
+            mine.open_run(run(a_thread), [message(a_thread)], lambda thread: thread)
+            mine.put([a_message, step(a_run), cell(step(a_run))])
+            mine.drop(Message, a_message.id, a_thread.id)
         engine.dispose()
 
     await to_thread.run_sync(look_up)
-    assert len(plans) > 15
+    assert len(plans) > 40
     assert [plan for plan in plans if plan.startswith("SCAN")] == []
 
 

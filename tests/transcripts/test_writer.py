@@ -52,6 +52,25 @@ async def test_many_puts_are_written_together(writer: NotebookWriter, stored: St
     assert sources(writer) == [f"**User**\n\n{number}" for number in range(200)]
 
 
+async def test_nothing_is_written_before_somebody_waits_or_a_moment_is_over(tmp_path: Path, stored: Stored) -> None:
+    async with NotebookWriter(tmp_path, stored.load, moment=3600) as writer:
+        for each in SAID:
+            stored.threads["thread_1"].append(each)
+            writer.put("thread_1", each)
+            await anyio.wait_all_tasks_blocked()
+            assert not writer.path("thread_1").exists()
+        await writer.settled("thread_1")
+        assert len(sources(writer)) == 3
+        writer.put("thread_1", message(THREAD, "changed", id=SAID[0].id))
+    assert "changed" in sources(writer)[0], "leaving waits for nothing more"
+    async with NotebookWriter(tmp_path, stored.load, moment=0.001) as writer:
+        writer.path("thread_1").unlink()
+        writer.put("thread_1", SAID[0])
+        with anyio.fail_after(20):
+            while not writer.path("thread_1").exists():
+                await anyio.sleep(0.01)
+
+
 async def test_putting_again_replaces(writer: NotebookWriter, stored: Stored) -> None:
     stored.threads["thread_1"] += SAID
     writer.put("thread_1", *SAID)
