@@ -107,6 +107,7 @@ class Client:
         with target.open("wb", buffering=0) as file:
             while count := response.readinto(buffer):
                 file.write(buffer[:count])
+        self._connection.close()
 
     def delete(self, file_id: str) -> None:
         """`DELETE /files/{id}`."""
@@ -124,6 +125,7 @@ class Client:
     ) -> dict[str, Any]:
         response = self._response(method, path, body, headers)
         answer = response.read()
+        self._connection.close()  # the server would hang up while something else is measured
         assert response.status == 200, answer
         return json.loads(answer)
 
@@ -134,7 +136,6 @@ class Client:
         body: bytes | Iterator[bytes] | None = None,
         headers: dict[str, str] | None = None,
     ) -> http.client.HTTPResponse:
-        self._connection.close()  # the server may have hung up while something else was measured
         self._connection.request(method, path, body, headers or {})
         return self._connection.getresponse()
 
