@@ -11,7 +11,10 @@ import os
 from collections.abc import Iterator
 from types import TracebackType
 
+from IPython.core import interactiveshell
+
 _HERE = f"{os.path.dirname(__file__)}/"
+_SHELL = interactiveshell.__file__
 _NONE = ""
 """The name of no module, as `inspect` keeps names."""
 
@@ -20,15 +23,28 @@ def fit(error: BaseException, trace: TracebackType | None) -> None:
     """Make a traceback of the error fit to be shown, with those of the errors that led to it."""
     files: set[str] = set()
     for each in (trace, *(cause.__traceback__ for cause in _causes(error))):
-        for step in _steps(each):
-            if step.tb_next is not None and step.tb_next.tb_frame.f_code.co_filename.startswith(_HERE):
-                step.tb_next = None
-            files.add(step.tb_frame.f_code.co_filename)
+        _cut(each)
+        files |= {_file(step) for step in _steps(each)}
     modules: dict[str, str] = inspect.modulesbyfile  # pyright: ignore[reportAttributeAccessIssue]
     for file in files:
         if not os.path.exists(file):
             for name in (file, os.path.abspath(file)):
                 modules.setdefault(name, _NONE)
+
+
+def _cut(trace: TracebackType | None) -> None:
+    """End it where the cell has called us: by way of IPython, if it has printed something."""
+    last = trace
+    for step in _steps(trace):
+        if last is not None and _file(step).startswith(_HERE):
+            last.tb_next = None
+            return
+        if _file(step) != _SHELL:
+            last = step
+
+
+def _file(step: TracebackType) -> str:
+    return step.tb_frame.f_code.co_filename
 
 
 def _steps(trace: TracebackType | None) -> Iterator[TracebackType]:
