@@ -122,10 +122,12 @@ class Prose:
             if kind:
                 self._held = kind
                 return ""
-        if self._ticks is None and "`" not in self._line + line:
+        if self._ticks is None:
             mark = _mark_in(line)
+            if mark < len(line) and (self._line + line[:mark]).count("`") % 2:
+                return self._say(line[: mark + 1])  # in a line's code, it is only mentioned
             if mark == 0:
-                self._held = "marked" if self._pending.startswith(MARKS) else None
+                self._held = "marked" if line.startswith(MARKS) else None
                 return "" if self._held else None
             line = line[:mark]
         return self._say(line)

@@ -1,0 +1,112 @@
+"""What a model says comes through wherever it is cut, and loses nothing but calls and thoughts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from kernelci.models.prose import Prose, Told
+from kernelci.models.thoughts import Thoughts
+from tests.models.requests import WITH_CODE
+
+PARTS = st.sampled_from(
+    [
+        "a",
+        "`",
+        "```",
+        "{",
+        "[",
+        '"name"',
+        ":",
+        '"code_interpreter"',
+        "}",
+        "]",
+        "<",
+        "<tool_call>",
+        "</tool_call>",
+        "<function=",
+        "[TOOL_CALLS]",
+        '{"code":"1"}',
+        '{"name":"weather","arguments":{}}',
+        "<think>",
+        "</think>",
+        "[THINK]",
+        "<｜tool▁calls▁begin｜>",
+        "\n",
+        " ",
+        "```python\n",
+        "```json\n",
+        "```\n",
+        "print(1)\n",
+    ]
+)
+TEXTS = st.lists(PARTS, max_size=14).map("".join)
+CUTS = st.lists(st.integers(0, 200), max_size=20)
+
+
+def pieces(text: str, cuts: list[int]) -> list[str]:
+    at = sorted({cut % (len(text) + 1) for cut in cuts})
+    return [text[start:end] for start, end in zip([0, *at], [*at, len(text)], strict=True)]
+
+
+def heard(text: str, cuts: list[int], *, python: bool) -> tuple[str, Told]:
+    prose = Prose(WITH_CODE, python=python)
+    said = "".join(prose.feed(piece) for piece in pieces(text, cuts))
+    return said, prose.close()
+
+
+@given(text=TEXTS, cuts=CUTS, python=st.booleans())
+@example(text="x\n```python\nprint(1)\n```\n", cuts=list(range(30)), python=True)
+def test_where_a_text_is_cut_makes_no_difference(text, cuts, python):
+    said, told = heard(text, cuts, python=python)
+    said_at_once, told_at_once = heard(text, [], python=python)
+    assert (told.calls, told.after, told.shown) == (told_at_once.calls, told_at_once.after, told_at_once.shown)
+    assert said + told.text == said_at_once + told_at_once.text
+
+
+@given(text=TEXTS, cuts=CUTS, python=st.booleans())
+def test_a_text_without_calls_loses_nothing(text, cuts, python):
+    said, told = heard(text, cuts, python=python)
+    if not told.calls:
+        assert said + told.text == text
+    assert text.startswith(said)
+
+
+@given(text=TEXTS, cuts=CUTS)
+def test_where_no_tool_may_be_called_all_is_said_at_once(text, cuts):
+    for request in (replace(WITH_CODE, tools=()), replace(WITH_CODE, tool_choice="none")):
+        prose = Prose(request, python=True)
+        assert [prose.feed(piece) for piece in pieces(text, cuts)] == pieces(text, cuts)
+        assert prose.close() == Told()
+
+
+def test_prose_is_said_as_it_comes():
+    prose = Prose(WITH_CODE, python=True)
+    given = ["The ", "sum", "\n", "\n", "is ", "[6", "](x)", " <", "b>", ' {"a', '": 1}', "\n{", '"x": 1}']
+    assert [prose.feed(piece) for piece in given] == [
+        "The ", "sum", "\n", "", "\nis ", "[6", "](x)", " ", "<b>", ' {"a', '": 1}', "\n", '{"x": 1}',
+    ]  # fmt: skip
+
+
+def said_aloud(text: str, cuts: list[int], *, from_the_start: bool) -> str:
+    thoughts = Thoughts(from_the_start=from_the_start)
+    return "".join(thoughts.feed(piece) for piece in pieces(text, cuts)) + thoughts.close()
+
+
+@given(text=TEXTS, cuts=CUTS, from_the_start=st.booleans())
+def test_where_a_thought_is_cut_makes_no_difference(text, cuts, from_the_start):
+    cut = said_aloud(text, cuts, from_the_start=from_the_start)
+    assert cut.strip() == said_aloud(text, [], from_the_start=from_the_start).strip()
+
+
+@given(text=TEXTS, cuts=CUTS, from_the_start=st.booleans())
+def test_a_text_without_thoughts_loses_nothing(text, cuts, from_the_start):
+    if not any(tag in text for tag in ("<think>", "</think>", "[THINK]")):
+        assert said_aloud(text, cuts, from_the_start=from_the_start) == text
+
+
+def test_a_thought_that_never_closes_is_said_where_nothing_else_is():
+    assert said_aloud("<think>Six.", [], from_the_start=False) == "Six."
+    assert said_aloud("Six.\n<think>Or five", [], from_the_start=False) == "Six.\n"

@@ -1,0 +1,117 @@
+"""Models that cannot call tools: how that is found out, and what they are told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kernelci.engine.ports import ModelRequest
+from kernelci.errors import ModelRefused
+from kernelci.models.chat import ChatModel
+from kernelci.models.endpoint import Endpoint
+from kernelci.models.toolless import without_tools
+from tests.models.requests import FUNCTIONS_ONLY, INTERPRETER, WITH_CODE
+from tests.upstream import Fails, Runs, Says
+
+REFUSED = Fails(400, {"error": {"message": "stablelm2:latest does not support tools", "type": "api_error"}})
+FENCED = Says("```python\n6 * 7\n```")
+
+
+async def ignore(event) -> None:
+    del event
+
+
+async def replies(upstream, answers, *requests):
+    """The codes of the replies to each request, asked of one model after another."""
+    upstream.will(answers)
+    endpoint = Endpoint(upstream.url)
+    async with endpoint.connect() as client:
+        model = ChatModel(endpoint, client)
+        made = [await model.reply(request, ignore) for request in requests]
+    return [[call.code for call in reply.calls] for reply in made]
+
+
+async def test_a_refusal_is_remembered_for_that_model_alone(upstream):
+    other = replace(WITH_CODE, model="other")
+    answers = [REFUSED, FENCED, FENCED, Runs("1")]
+    assert await replies(upstream, answers, WITH_CODE, WITH_CODE, other) == [["6 * 7"], ["6 * 7"], ["1"]]
+    assert ["tools" in asked.body for asked in upstream.requests] == [True, False, False, True]
+
+
+async def test_a_model_is_tried_once(upstream):
+    answers = [FENCED, Says("I have no tools."), FENCED]
+    assert await replies(upstream, answers, WITH_CODE, WITH_CODE) == [["6 * 7"], ["6 * 7"]]
+    first, trial, second = (asked.body for asked in upstream.requests)
+    assert "tools" in first
+    assert (trial["tools"], len(trial["messages"])) == (first["tools"], 1)
+    assert "tools" not in second
+
+
+@pytest.mark.parametrize("trial", [Fails(500), Says("Let me thi", finish="length")])
+async def test_a_trial_that_tells_nothing_runs_nothing_and_is_made_again(upstream, trial):
+    answers = [FENCED, trial, FENCED, Runs("1")]
+    assert await replies(upstream, answers, WITH_CODE, WITH_CODE) == [[], []]
+    assert len(upstream.requests) == 4
+
+
+async def test_what_a_trial_costs_is_counted(asked, upstream):
+    upstream.will([Says("```python\n1\n```"), Runs("1")])
+    endpoint = Endpoint(upstream.url)
+    async with endpoint.connect() as client:
+        reply = await ChatModel(endpoint, client).reply(WITH_CODE, ignore)
+    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (20, 10)
+
+
+async def test_without_an_interpreter_nothing_is_tried_or_run(upstream):
+    assert await replies(upstream, [FENCED], FUNCTIONS_ONLY) == [[]]
+    assert len(upstream.requests) == 1
+
+
+async def test_another_refusal_is_no_word_on_tools(upstream):
+    with pytest.raises(ModelRefused):
+        await replies(upstream, [Fails(400, {"error": {"message": "tools[0] is malformed"}})], WITH_CODE)
+    assert len(upstream.requests) == 1
+
+
+def called(name, arguments):
+    return {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def test_calls_and_results_are_told_in_words_and_roles_take_turns():
+    asked = ModelRequest(
+        "m",
+        (
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Six times seven?"},
+            {"role": "user", "content": "Please."},
+            {
+                "role": "assistant",
+                "content": "So:",
+                "tool_calls": [called("code_interpreter", '{"code": "6 * 7"}')],
+            },
+            {"role": "tool", "tool_call_id": "call_1", "content": "42\n"},
+            {"role": "assistant", "content": "", "tool_calls": [called("weather", "{}")]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "```"},
+        ),
+        tools=(INTERPRETER,),
+        tool_choice={"type": "function", "function": {"name": "code_interpreter"}},
+        parallel_tool_calls=False,
+    )
+    told = without_tools(asked)
+    system, *messages = told.messages
+    assert system["role"] == "system"
+    assert system["content"].endswith("Do so in this reply.\n\nBe brief.")
+    assert messages == [
+        {"role": "user", "content": "Six times seven?\n\nPlease."},
+        {"role": "assistant", "content": "So:\n```python\n6 * 7\n```"},
+        {"role": "user", "content": "The result:\n```\n42\n```"},
+        {"role": "assistant", "content": '<tool_call>{"name": "weather", "arguments": {}}</tool_call>'},
+        {"role": "user", "content": "The result:\n````\n```\n````"},
+    ]
+    assert (told.tools, told.tool_choice, told.parallel_tool_calls) == ((), None, None)
+
+
+def test_where_no_tool_may_be_called_none_is_told_of():
+    told = without_tools(replace(WITH_CODE, tool_choice="none"))
+    assert told.messages == WITH_CODE.messages
