@@ -23,7 +23,7 @@ from kernelci.engine.publish import Publisher
 from kernelci.engine.service import Service
 from kernelci.engine.supervisor import Supervisor
 from kernelci.errors import StartupError
-from kernelci.models.catalog import choose
+from kernelci.models.choice import choose
 from kernelci.protocol.objects import Cell, Message
 from kernelci.sandbox.engine import Engine
 from kernelci.sandbox.environment import environment

@@ -22,7 +22,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kernelci.app import Composed, create_app
 from kernelci.engine.ports import Models
 from kernelci.errors import DataFolderInUse, StartupError
-from kernelci.models.catalog import Catalog, choose
+from kernelci.models.catalog import Catalog
+from kernelci.models.choice import choose
+from kernelci.models.mapped import MappedCatalog
 from kernelci.settings import Settings
 from kernelci.store import folder
 
@@ -100,7 +102,7 @@ async def _serve(
     with _listener(settings) as listener:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         async with AsyncExitStack() as stack:
-            catalog: Catalog | None = None
+            catalog: Catalog | MappedCatalog | None = None
             if models is None:
                 models = catalog = await stack.enter_async_context(await choose(settings))
             app = create_app(settings, models=models)

@@ -24,6 +24,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def variable(name: str) -> SecretStr | None:
+    """A key, in an environment variable of the person's choice; None where there is none."""
+    value = os.environ.get(name)
+    return SecretStr(value) if value else None
+
+
 class Settings(BaseSettings):
     """How this kernelci runs. Each field `x_y` is the option `--x-y` and the variable `KERNELCI_X_Y`."""
 
@@ -48,6 +54,7 @@ class Settings(BaseSettings):
     model_url: str | None = Field(None, description="Base URL of a Chat Completions endpoint, ending in /v1.")
     model_key: SecretStr | None = Field(None, description="Key for that endpoint.")
     model: str | None = Field(None, description="Model to ask there, whatever model an assistant names.")
+    models: Path | None = Field(None, description="TOML file that says which upstream serves which name.")
     cloud_key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("cloud_key", "OPENAI_API_KEY"),

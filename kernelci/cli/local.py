@@ -27,7 +27,7 @@ def server_for(settings: Settings, console: Console) -> Generator[tuple[str, Sec
     """
     if address := folder.running(settings.data_dir):
         tell(console, f"Asking the kernelci server at {address}, which has its own model.", "bright_black")
-        if settings.model or settings.model_url:
+        if settings.model or settings.model_url or settings.models:
             raise StartupError(
                 f"The server at {address} uses this data folder, and its own model answers. Leave out --model and "
                 "--model-url, or stop the server, or choose another --data-dir."

@@ -79,8 +79,8 @@ class Models(Protocol):
     """Which model serves a name."""
 
     @property
-    def name(self) -> str:
-        """The model that is really asked, whatever an assistant names."""
+    def names(self) -> Sequence[str]:
+        """The names that are listed; any other is served, too."""
         ...
 
     def serving(self, model: str) -> tuple[Model, str]:

@@ -33,8 +33,8 @@ class ScriptedModel:
         self._pause = pause
 
     @property
-    def name(self) -> str:
-        return "scripted"
+    def names(self) -> tuple[str, ...]:
+        return ("scripted",)
 
     def serving(self, model: str) -> tuple[Model, str]:
         return self, model

@@ -109,3 +109,16 @@ def test_an_address_that_is_taken_is_a_start_up_error(settings: Settings) -> Non
 
 def with_port(settings: Settings, port: object) -> Settings:
     return settings.model_copy(update={"port": int(str(port))})
+
+
+def test_a_file_in_the_data_folder_says_which_names_are_served(settings: Settings) -> None:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    (settings.data_dir / "models.toml").write_text(
+        '[upstreams.local]\nurl = "http://127.0.0.1:1/v1"\nmodel = "qwen3"\n[names]\n"gpt-4" = "local"\n',
+        encoding="utf-8",
+    )
+    told: list[str] = []
+    with running(settings, upstream=told.append) as address, httpx2.Client(trust_env=False) as client:
+        listed = client.get(f"{address}/v1/models").json()["data"]
+    assert [model["id"] for model in listed] == ["gpt-4", "qwen3"]
+    assert "gpt-4 is served by local." in told[0]

@@ -8,8 +8,9 @@ import pytest
 
 from kernelci.engine.events import Event
 from kernelci.errors import StartupError
-from kernelci.models.catalog import Catalog, choose
+from kernelci.models.catalog import Catalog
 from kernelci.models.chat import ChatModel
+from kernelci.models.choice import choose
 from kernelci.models.discovery import LocalServer
 from kernelci.models.endpoint import Endpoint
 from kernelci.models.offline import OfflineModel

@@ -1,0 +1,60 @@
+"""Which model serves which name: chosen once, at the start, from the settings and from what this machine has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from kernelci.errors import StartupError
+from kernelci.models.catalog import Catalog
+from kernelci.models.discovery import USUAL, LocalServer, find_local
+from kernelci.models.endpoint import Endpoint
+from kernelci.models.mapped import MappedCatalog, mapped_by
+from kernelci.settings import Settings
+
+CLOUD = "https://api.openai.com/v1"
+
+MAPPING = "models.toml"
+"""The file of names, in the data folder."""
+
+
+async def choose(settings: Settings, *, servers: Sequence[LocalServer] = USUAL) -> Catalog | MappedCatalog:
+    """The catalog that the settings ask for.
+
+    A file of names is asked for by --models, or by lying in the data folder while no endpoint is named.
+    A URL is taken as it is. A model without one is looked for among the local servers, and then in the cloud if
+    there is a key: naming a model of the cloud is asking for it. With neither, any local model is taken. A key
+    alone asks for nothing, since using it sends the conversation away.
+
+    Raises:
+        StartupError: the URL or the key cannot be one, or the file says what cannot be.
+    """
+    named = settings.model_url or settings.model
+    if settings.models and named:
+        raise StartupError("--models says which upstreams there are, so leave out --model-url and --model.")
+    file = settings.models or settings.data_dir / MAPPING
+    if settings.models or (not named and file.exists()):
+        return mapped_by(file)
+    return Catalog(await _endpoint(settings, servers))
+
+
+async def _endpoint(settings: Settings, servers: Sequence[LocalServer]) -> Endpoint | None:
+    if settings.model_url:
+        endpoint = Endpoint(settings.model_url, settings.model, settings.model_key)
+        is_cloud = endpoint.host == urlsplit(CLOUD).netloc and endpoint.key is None
+        return replace(endpoint, key=settings.cloud_key) if is_cloud else endpoint
+    if settings.model:
+        local = await find_local(settings.model, servers=servers, own_port=settings.port)
+        key = settings.model_key or settings.cloud_key
+        if local or key:
+            return local or Endpoint(CLOUD, settings.model, key)
+    local = await find_local(servers=servers, own_port=settings.port)
+    if local:
+        return replace(local, model=settings.model or local.model)
+    if settings.model:
+        raise StartupError(
+            f"No model server is on this machine, and there is no key to ask the cloud for {settings.model!r}. "
+            "Set OPENAI_API_KEY or --model-key, or name an endpoint by --model-url."
+        )
+    return None
