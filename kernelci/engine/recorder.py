@@ -1,21 +1,39 @@
 """The only thing that turns a run's events into state: store first, then transcript, then subscribers.
 
-Whoever sees an event can read what it speaks of; whoever sees a run's end reads a finished notebook.
+Whoever sees an event can read what it speaks of; whoever sees a run's end reads a finished notebook. The run itself
+waits only for what must be stored before it goes on; the rest is stored meanwhile, all that has come together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Final
 
 import anyio
 
 from kernelci.engine.bus import Bus
-from kernelci.engine.events import Event, Output, Recorded, RunMoved
+from kernelci.engine.events import (
+    CallDelta,
+    CodeDelta,
+    Event,
+    Output,
+    OutputDelta,
+    Recorded,
+    RunMoved,
+    TextDelta,
+    TextDone,
+    TurnOpened,
+    UsageCounted,
+)
 from kernelci.engine.open_run import Applied, OpenRun
 from kernelci.engine.ports import Store, Transcripts
 from kernelci.protocol.objects import Cell, Message, Run, RunStep
 from kernelci.protocol.states import ACTIVE
+
+_GO_ON: Final = (TurnOpened, TextDelta, TextDone, CodeDelta, CallDelta, OutputDelta, Output, UsageCounted)
+"""The events that a run does not wait for: what it does next is right even if they are never stored."""
 
 
 class Recorder:
@@ -33,13 +51,17 @@ class Recorder:
         store: Store,
         bus: Bus,
         transcripts: Transcripts,
+        meanwhile: Callable[[Callable[[], Coroutine[None, None, None]]], object],
     ) -> None:
+        """`meanwhile` begins a task, which may be cancelled when the run is."""
         self._open = OpenRun(run, steps, message)
         self._waiting: list[tuple[Event, Applied]] = []
         self._store = store
         self._bus = bus
         self._transcripts = transcripts
+        self._meanwhile = meanwhile
         self._one_at_a_time = anyio.Lock()
+        self._storing = anyio.Lock()
 
     @property
     def run(self) -> Run:
@@ -56,21 +78,37 @@ class Recorder:
             async with self._one_at_a_time:
                 taken = [(each, self._open.apply(each)) for each in self._open.implied(event)]
                 if _ends(event):
-                    await self._keep(taken[:-1])
+                    self._waiting += taken[:-1]
+                    await self._keep()
                     await self._transcripts.settled(self.run.thread_id)
                     taken = taken[-1:]
-                await self._keep(taken)
+                self._waiting += taken
+                if not isinstance(event, _GO_ON):
+                    await self._keep()
+                elif not self._storing.locked():  # else who stores takes these, too
+                    if any(applied.changed for _, applied in self._waiting):
+                        self._meanwhile(self._keep_if_possible)
+                    else:
+                        await self._keep()
 
-    async def _keep(self, taken: Sequence[tuple[Event, Applied]]) -> None:
-        """Store in one transaction, then tell the transcript and the subscribers."""
-        self._waiting += taken
-        changed = {thing.id: thing for _, applied in self._waiting for thing in applied.changed}
-        if changed:
-            await self._store.put(*changed.values())
-        taken, self._waiting = self._waiting, []
-        noted = [thing for thing in changed.values() if isinstance(thing, Message | Cell)]
-        if noted:
-            self._transcripts.put(self.run.thread_id, *noted)
+    async def _keep_if_possible(self) -> None:
+        with anyio.CancelScope(shield=True), suppress(Exception):  # the next event that is waited for raises it
+            await self._keep()
+
+    async def _keep(self) -> None:
+        """Store what waits, all that has come in one transaction, then tell the transcript and the subscribers."""
+        async with self._storing:
+            while taken := tuple(self._waiting):
+                changed = {thing.id: thing for _, applied in taken for thing in applied.changed}
+                if changed:
+                    await self._store.put(*changed.values())
+                del self._waiting[: len(taken)]
+                noted = [thing for thing in changed.values() if isinstance(thing, Message | Cell)]
+                if noted:
+                    self._transcripts.put(self.run.thread_id, *noted)
+                self._tell(taken)
+
+    def _tell(self, taken: Sequence[tuple[Event, Applied]]) -> None:
         for event, applied in taken:
             self._bus.publish(
                 Recorded(

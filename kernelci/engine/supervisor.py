@@ -193,14 +193,19 @@ class Supervisor:
             store=self._store.of(run.owner),
             bus=self._bus,
             transcripts=self._transcripts,
+            meanwhile=self._running.start_soon,
         )
 
     def _adopt(self, run: Run, steps: tuple[RunStep, ...] = ()) -> _Driven:
+        driven = self._driven[run.id] = _Driven(self._recorder(run, steps))
+        self._running.start_soon(self._drive, driven, name=run.id)
+        return driven
+
+    @property
+    def _running(self) -> TaskGroup:
         if self._tasks is None:
             raise AssertionError("the supervisor is not running")
-        driven = self._driven[run.id] = _Driven(self._recorder(run, steps))
-        self._tasks.start_soon(self._drive, driven, name=run.id)
-        return driven
+        return self._tasks
 
     async def _drive(self, driven: _Driven) -> None:
         """A run's whole life, and its end whatever happens."""

@@ -316,8 +316,40 @@ async def test_what_a_store_refused_once_goes_with_the_next(engine: Engine) -> N
     ended = await engine.finished(run)
     message = (await engine.store.all(Message, within=run.thread_id))[-1]
     (step,) = await engine.store.all(RunStep, within=run.id)
-    assert (ended.status, message.status, step.status) == ("failed", "completed", "completed")
+    assert (ended.status, message.status, step.status) == ("completed", "completed", "completed")
     assert message.content[0].text.value == "hello"
+
+
+async def test_a_run_goes_on_while_what_it_did_is_stored_and_nobody_sees_it_before(engine: Engine) -> None:
+    asked, go_on = anyio.Event(), anyio.Event()
+
+    def second(_: ModelRequest) -> Turn:
+        asked.set()
+        return Turn(code="2")
+
+    await engine.start(ScriptedModel([Turn(code="1"), second, Turn(text="done")]))
+    run = await engine.ask()
+    put, together = engine.store.put, list[list[str]]()
+
+    async def slow(*objects: Object) -> None:
+        together.append([type(each).__name__ for each in objects])
+        if any(isinstance(each, Cell) for each in objects):
+            await go_on.wait()
+        await put(*objects)
+
+    engine.store.put = slow
+    await engine.supervisor.start(run)
+    with anyio.fail_after(20):
+        await asked.wait()
+    await anyio.wait_all_tasks_blocked()
+    assert isinstance(engine.bus.kept(run.id)[-1].event, CodeDone), "the output is not stored yet"
+    assert (await engine.store.all(RunStep, within=run.id))[-1].status == "in_progress"
+    go_on.set()
+    seen = await engine.end_of(run)
+    assert [each.seq for each in seen] == list(range(1, len(seen) + 1))
+    assert [each.code for each in await engine.store.all(Cell, within=run.id)] == ["1", "2"]
+    done = together.index(["RunStep", "Cell"])
+    assert together[done + 1 : done + 3] == [["RunStep"], ["RunStep", "Cell"]], "a step and its code go together"
 
 
 async def test_abandoning_a_thread_ends_its_run(engine: Engine) -> None:
