@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from kernelci.engine.ports import ModelRequest
 from kernelci.models.arguments import loose_json
 from kernelci.models.names import tool_meant
 from kernelci.models.written import MARKS, WrittenCall, calls_of, marked_calls
+from kernelci.protocol.parts import JsonObject
 
 _PYTHON = frozenset({"python", "py", "python3", "ipython", "tool_code"})
 _JSON = frozenset({"", "json", "tool_call", "tool_calls", "tool", "function_call"})
@@ -83,7 +84,7 @@ class Prose:
                 calls, after = marked_calls(held)
                 return Told(calls=tuple(calls), after=after) if calls else Told(held)
             case "json":
-                calls = self._known(calls_of(loose_json(held))) if held.rstrip().endswith(("}", "]")) else ()
+                calls = self._known(loose_json(held)) if held.rstrip().endswith(("}", "]")) else ()
                 return Told(calls=calls) if calls else Told(held)
             case "fence":
                 self._ticks, self._sought = None, 0
@@ -99,11 +100,14 @@ class Prose:
         inside = inside.removesuffix(opening["ticks"]).rstrip("\n")
         if opening["info"].lower() in _PYTHON:
             return Told(held, shown=inside) if inside.strip() else Told(held)
-        calls = self._known(calls_of(loose_json(inside)))
+        calls = self._known(loose_json(inside))
         return Told(calls=calls) if calls else Told(held)
 
-    def _known(self, calls: list[WrittenCall]) -> tuple[WrittenCall, ...]:
-        """The calls, if each is of a tool that is offered: bare JSON may be anything."""
+    def _known(self, value: object) -> tuple[WrittenCall, ...]:
+        """The calls that JSON is, if each is of a tool that is offered: bare JSON may be anything."""
+        if not self._python and isinstance(value, dict) and set(cast("JsonObject", value)) == {"code"}:
+            return ()  # from a model that knows how to call, it is an answer
+        calls = calls_of(cast("object", value))
         offered = {str(tool["function"]["name"]) for tool in self._request.tools}
         return tuple(calls) if all(tool_meant(call.name, self._request) in offered for call in calls) else ()
 
@@ -139,10 +143,18 @@ class Prose:
             if self._python and info in _PYTHON:
                 return "fence"
             inside = start[opening.end() :].lstrip()
-            return _json_kind(inside, "fence") if info in _JSON else None
+            return self._json_kind(inside, "fence") if info in _JSON else None
         if not start or _MAYBE_FENCE.fullmatch(start):
             return "maybe"
-        return _json_kind(start, "json")
+        return self._json_kind(start, "json")
+
+    def _json_kind(self, start: str, kind: Kind) -> Kind | Literal["maybe"] | None:
+        """What JSON that begins so may turn out to be: where JSON was asked for, an answer."""
+        if (self._request.response_format or {}).get("type", "text") != "text":
+            return None
+        if _CALL.match(start):
+            return kind
+        return "maybe" if _MAYBE_CALL.fullmatch(start) else None
 
     def _past_fence(self) -> str | None:
         """A held block that other words follow was only shown."""
@@ -177,12 +189,6 @@ class Prose:
             self._ticks = opening["ticks"] if opening else None
         elif self._is_closing(line):
             self._ticks = None
-
-
-def _json_kind(start: str, kind: Kind) -> Kind | Literal["maybe"] | None:
-    if _CALL.match(start):
-        return kind
-    return "maybe" if _MAYBE_CALL.fullmatch(start) else None
 
 
 def _mark_in(line: str) -> int:

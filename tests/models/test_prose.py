@@ -90,6 +90,17 @@ def test_prose_is_said_as_it_comes():
     ]  # fmt: skip
 
 
+def test_json_that_was_asked_for_is_an_answer_and_said_as_it_comes():
+    prose = Prose(replace(WITH_CODE, response_format={"type": "json_object"}), python=True)
+    assert [prose.feed(piece) for piece in ('{"code": ', '"IL"}')] == ['{"code": ', '"IL"}']
+    assert prose.close() == Told()
+
+
+def test_bare_arguments_are_a_call_only_of_a_model_that_knows_no_better():
+    assert heard('{"code": "1"}', [], python=False) == ("", Told('{"code": "1"}'))
+    assert [call.name for call in heard('{"code": "1"}', [], python=True)[1].calls] == ["code_interpreter"]
+
+
 def said_aloud(text: str, cuts: list[int], *, from_the_start: bool) -> str:
     thoughts = Thoughts(from_the_start=from_the_start)
     return "".join(thoughts.feed(piece) for piece in pieces(text, cuts)) + thoughts.close()
