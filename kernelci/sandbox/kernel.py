@@ -51,7 +51,11 @@ class Kernel:
     @property
     def is_over(self) -> bool:
         """Whether the process has ended, also where the news of that has not come yet."""
-        return self.ended.is_set() or bool(select.select([self.pidfd], [], [], 0)[0])
+        if self.ended.is_set():
+            return True
+        watch = select.poll()  # select() knows no descriptors above 1023
+        watch.register(self.pidfd, select.POLLIN)
+        return bool(watch.poll(0))
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in its running cell, if there is one."""

@@ -49,8 +49,10 @@ def _watch(kernel: int, folder: Path, limits: DiskLimits) -> None:
     # One that begins in a folder that is too full already must be able to delete what is in it.
     hard = None if before is None else max(limits.most, before) + limits.beyond
     pause = _LOOK
+    end = select.poll()
+    end.register(kernel, select.POLLIN)
     try:
-        while not select.select([kernel], [], [], pause)[0]:
+        while not end.poll(pause * 1000):
             began = time.monotonic()
             if disk.taken(folder, limits.most) is None:
                 goes_on = hard is not None and disk.taken(folder, hard) is None

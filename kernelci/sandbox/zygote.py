@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -69,6 +70,7 @@ class Zygote:
         self._ending = signal.SIGKILL if level == "namespaces" else signal.SIGTERM
         self._kernels: dict[str, Kernel] = {}
         self._awaited: dict[str, anyio.Event] = {}
+        self._refused: dict[str, str] = {}
         self._control: socket.socket | None = None
         self._warmed = anyio.Event()
         self._refusal = ENDED
@@ -132,7 +134,7 @@ class Zygote:
         """A new kernel that waits to be opened; a spare one prepares for that as well as it can.
 
         Raises:
-            KernelUnavailable: the zygote has ended.
+            KernelUnavailable: the zygote has ended, or this machine has no room for another process.
         """
         if self._control is None or self.ended:
             raise KernelUnavailable(ENDED)
@@ -149,6 +151,8 @@ class Zygote:
         finally:
             del self._awaited[id]
             self._leave_if_done()
+        if reason := self._refused.pop(id, None):
+            raise KernelUnavailable(f"No room for another kernel: {reason}")
         kernel = self._kernels.get(id)
         if kernel is None:
             raise KernelUnavailable(ENDED)
@@ -243,11 +247,23 @@ class Zygote:
             told = json.loads(packet)
             if "forked" in told:
                 self._arrived(told["forked"], descriptors)
+            elif "refused" in told:
+                self._refuse(told["refused"], told["reason"])
             elif kernel := self._kernels.pop(told["ended"], None):
                 kernel.end(told["code"])
                 self._leave_if_done()
 
+    def _refuse(self, id: str, reason: str) -> None:
+        if forked := self._awaited.get(id):
+            self._refused[id] = reason
+            forked.set()
+
     def _arrived(self, id: str, descriptors: list[int]) -> None:
+        if len(descriptors) < 2:  # this process has no more of them; without its wire the kernel ends
+            for descriptor in descriptors:
+                os.close(descriptor)
+            self._refuse(id, os.strerror(errno.EMFILE))
+            return
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
         pidfd, wire = descriptors

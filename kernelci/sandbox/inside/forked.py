@@ -81,8 +81,11 @@ def _admitted(birth: Birth) -> str | None:
     Raises:
         OSError: its folder could not be put in its place.
     """
-    readable, _, _ = select.select([birth.gate, birth.wire], [], [])
-    if birth.gate not in readable and not birth.wire.recv(1, socket.MSG_PEEK):
+    watch = select.poll()  # select() knows no descriptors above 1023
+    for each in (birth.gate, birth.wire):
+        watch.register(each, select.POLLIN)
+    readable = {each for each, _ in watch.poll()}
+    if birth.gate.fileno() not in readable and not birth.wire.recv(1, socket.MSG_PEEK):
         return None
     said = birth.gate.recv(_PACKET)
     birth.gate.close()

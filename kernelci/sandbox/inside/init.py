@@ -7,13 +7,17 @@ has but a few pages for itself.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
 import linux
+
+_PACKET = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ class Init:
     def end(self) -> None:
         """End it, and so all that is left in its namespace; the pidfd becomes readable when they are gone."""
         os.close(self.namespace)
-        signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # somebody else has ended it
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
 
 class Nursery:
@@ -41,10 +46,30 @@ class Nursery:
         self._nursery.send(b".")
 
     def next(self) -> Init:
-        """One that is nobody's yet."""
-        _, (pidfd, namespace), _, _ = socket.recv_fds(self._nursery, 1, 2)
-        self._nursery.send(b".")
-        return Init(pidfd, namespace)
+        """One that is nobody's yet.
+
+        Raises:
+            OSError: this machine has no process, or no descriptor, left for it.
+        """
+        try:
+            return self._taken()
+        except OSError:  # of a moment ago, when this one was made ready
+            self._nursery.send(b".")
+            return self._taken()
+        finally:
+            self._nursery.send(b".")
+
+    def _taken(self) -> Init:
+        said, descriptors, _, _ = socket.recv_fds(self._nursery, _PACKET, 2)
+        told = int(said)
+        if told < 0:
+            raise OSError(-told, f"no first process: {os.strerror(-told)}")
+        if len(descriptors) < 2:  # those that were too many are closed already
+            os.kill(told, signal.SIGKILL)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return Init(*descriptors)
 
     def close(self) -> None:
         """In a process that needs none."""
@@ -52,23 +77,33 @@ class Nursery:
 
 
 def _serve(asked: socket.socket) -> NoReturn:
-    """Fork a first process for each packet."""
+    """Fork a first process for each packet; its pid is told with its descriptors, or what went wrong below zero."""
     linux.die_with_parent()
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # which the first process of a namespace does not hear
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps, for us and for those we fork
     ours = os.open("/proc/self/ns/pid", os.O_RDONLY)
     while asked.recv(1):
-        linux.unshare(linux.NEWPID)
+        try:
+            _send_first(asked, ours)
+        except OSError as error:
+            asked.send(str(-(error.errno or errno.EIO)).encode())
+    os._exit(0)
+
+
+def _send_first(asked: socket.socket, ours: int) -> None:
+    linux.unshare(linux.NEWPID)
+    try:
         pid = os.fork()
         if pid == 0:
             _be_first()
-        pidfd, namespace = os.pidfd_open(pid), os.open("/proc/self/ns/pid_for_children", os.O_RDONLY)
+        namespace = os.open("/proc/self/ns/pid_for_children", os.O_RDONLY)
+    finally:
         linux.setns(ours, linux.NEWPID)
-        socket.send_fds(asked, [b"."], [pidfd, namespace])
-        os.close(pidfd)
-        os.close(namespace)
-    os._exit(0)
+    pidfd = os.pidfd_open(pid)
+    socket.send_fds(asked, [str(pid).encode()], [pidfd, namespace])
+    os.close(pidfd)
+    os.close(namespace)
 
 
 def _be_first() -> NoReturn:

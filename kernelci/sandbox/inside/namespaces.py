@@ -57,11 +57,21 @@ class Namespaces:
         return "/tmp"
 
     def fork(self) -> tuple[int, Init | None]:
-        """Fork into a pid namespace of its own; gives 0 there, and to us its pid. With the first process there."""
+        """Fork into a pid namespace of its own; gives 0 there, and to us its pid. With the first process there.
+
+        Raises:
+            OSError: this machine has no process, or no descriptor, left for it.
+        """
         assert self._nursery is not None
         init = self._nursery.next()
         linux.setns(init.namespace, linux.NEWPID)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            linux.setns(self._processes, linux.NEWPID)
+            init.end()
+            os.close(init.pidfd)
+            raise
         if pid:
             linux.setns(self._processes, linux.NEWPID)
         return pid, init

@@ -103,17 +103,17 @@ class Zygote:
         signal.set_wakeup_fd(noticed, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _noticed)
         while True:
-            gates = {each.gate: id for id, each in self._waiting.items() if not each.ready}
-            readable, _, _ = select.select([self._control, children, *gates, *self._ending], [], [])
-            for ended in self._ending.keys() & set(readable):
+            gates = {each.gate.fileno(): id for id, each in self._waiting.items() if not each.ready}
+            readable = _readable(self._control.fileno(), children, *gates, *self._ending)
+            for ended in self._ending.keys() & readable:
                 os.close(ended)
                 self._tell(self._ending.pop(ended))
-            for gate in gates.keys() & set(readable):
+            for gate in gates.keys() & readable:
                 self._shut_in(gates[gate])
             if children in readable:
                 os.read(children, _PACKET)
                 self._reap()
-            if self._control in readable:
+            if self._control.fileno() in readable:
                 packet = self._control.recv(_PACKET)
                 if not packet:
                     self._end()
@@ -127,8 +127,11 @@ class Zygote:
         os._exit(0)
 
     def _answer(self, asked: dict[str, Any]) -> None:
-        if "fork" in asked:
-            self._fork(asked["fork"], Limits(**asked["limits"]), spare=asked["spare"])
+        if id := asked.get("fork"):
+            try:
+                self._fork(id, Limits(**asked["limits"]), spare=asked["spare"])
+            except OSError as error:  # too many processes or descriptors: those that are there go on
+                self._tell({"refused": id, "reason": str(error)})
         elif waiting := self._waiting.get(asked["open"]):
             waiting.session = asked["session"]
             self._open(asked["open"])
@@ -140,7 +143,7 @@ class Zygote:
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for ours in (self._control, host, gate):
+            for ours in (self._control, host, gate, *(each.gate for each in self._waiting.values())):
                 ours.close()
             live(Birth(wire, theirs, limits, self._sandbox, spare), self._shell)
         self._kernels[pid] = id, init
@@ -198,6 +201,14 @@ class Zygote:
             else:
                 init.end()
                 self._ending[init.pidfd] = ended
+
+
+def _readable(*descriptors: int) -> set[int]:
+    """Wait until there is something to read, or an end, and where; select() knows no descriptors above 1023."""
+    watch = select.poll()
+    for each in descriptors:
+        watch.register(each, select.POLLIN)
+    return {each for each, _ in watch.poll()}
 
 
 def _noticed(_number: int, _frame: object) -> None:
