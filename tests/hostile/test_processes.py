@@ -14,16 +14,18 @@ from anyio import to_thread
 
 from kernelci.sandbox.environment import Environment
 from kernelci.sandbox.groups import Groups, Shares
+from kernelci.sandbox.level import Level
 from kernelci.sandbox.zygote import Limits
 from tests.hostile.conftest import Place, last_line, place_of
 from tests.sessions.conftest import gone, process_called, text_of
+
+SMALL = Limits(memory=512 << 20, processes=24, file=1 << 20, temporary=16 << 20)
 
 
 @pytest.fixture(scope="module")
 async def small(built: Environment, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Place]:
     """A place whose sessions have small limits."""
-    limits = Limits(memory=512 << 20, processes=24, file=1 << 20, temporary=16 << 20)
-    async with place_of(built, tmp_path_factory.mktemp("small"), limits, execution_timeout=10) as place:
+    async with place_of(built, tmp_path_factory.mktemp("small"), SMALL, execution_timeout=10) as place:
         yield place
 
 
@@ -174,7 +176,14 @@ for _ in range(4):
 """Processes that each have 200 MiB, of the 512 that their session may use."""
 
 
-async def test_processes_share_one_sessions_memory(small: Place):
+@pytest.mark.parametrize("level", ["namespaces", "landlock", "off"])
+async def test_processes_share_one_sessions_memory(built: Environment, tmp_path: Path, level: Level):
+    async with place_of(built, tmp_path, SMALL, level, execution_timeout=10) as small:
+        await share_memory(small)
+
+
+async def share_memory(small: Place) -> None:
+    """Fill a session's memory by several processes, of which none takes too much."""
     limited = "memory" in Groups.found(Shares(1 << 28, 24)).controllers
     result = await small.attack(f"kept = 1{TOGETHER}\ntime.sleep(0 if {not limited} else 60)", "together")
     says = "memory ran out, of which the session may use 512 MiB" in text_of(result)

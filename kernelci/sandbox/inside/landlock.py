@@ -102,15 +102,18 @@ class Landlock:
         return os.fork(), None
 
     def apart(self) -> None:
-        """In the child: go on as a kernel that cannot signal anybody but its own, looked after by its elder."""
+        """In the child: there is nothing to leave."""
+
+    def shut_in(self, _limits: Limits) -> None:
+        """In the child: go on as a kernel that cannot signal anybody but its own, looked after by its elder.
+
+        Both are in the session's control group by now. Nothing more can be done without the session's name.
+        """
         linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
         restrict(scoped=SCOPES)
         _expect_no_reach(os.getppid())
         orphans.split(_end_domain)
         os.setsid()
-
-    def shut_in(self, _limits: Limits) -> None:
-        """In the child: nothing more can be done without the session's name."""
 
     def give(self, _mounts: int | None, _session: str) -> None:
         """In the zygote: a session's folder is in its place already."""

@@ -175,6 +175,7 @@ def landlocked(told: dict[str, Any], limits: Limits) -> None:
 
     def alone() -> None:
         sandbox.apart()
+        sandbox.shut_in(limits)
         places = sandbox.take(_SESSION, limits)
         for place in (places.data, places.temporary):
             Path(place, "probe").write_text("x")

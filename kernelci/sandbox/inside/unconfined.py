@@ -40,12 +40,12 @@ class Unconfined:
         return os.fork(), None
 
     def apart(self) -> None:
-        """In the child: go on as a kernel that is looked after by its elder."""
-        orphans.split(orphans.end_children)
-        os.setsid()
+        """In the child: there is nothing to leave."""
 
     def shut_in(self, _limits: Limits) -> None:
-        """In the child: nothing more can be done without the session's name."""
+        """In the child: go on as a kernel that is looked after by its elder; both are in the session's group."""
+        orphans.split(orphans.end_children)
+        os.setsid()
 
     def give(self, _mounts: int | None, _session: str) -> None:
         """In the zygote: a session's folder is in its place already."""
