@@ -106,6 +106,7 @@ async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder
                 store=rooms.store, blobs=rooms.blobs, sessions=rooms.sessions, limit=settings.max_upload
             ),
             max_turns=settings.max_turns,
+            same_failures=settings.same_failures,
         )
     )
     return Service(

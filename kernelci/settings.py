@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     interrupt_grace: float = Field(5.0, gt=0, description="Seconds from an interrupt to the kill.")
     run_timeout: float = Field(600.0, gt=0, description="Seconds from a run's creation to its expiry.")
     max_turns: int = Field(30, ge=1, description="Model replies in one run.")
+    same_failures: int = Field(
+        4, ge=1, description="Times that the code of a run may fail in the same way; then the assistant says so."
+    )
     max_upload: int = Field(512 * MEBIBYTE, ge=1, description="Bytes in one uploaded file.")
     kernel: str = Field("kernelci", description="Kernelspec whose environment the model's code has.")
     max_upload_in_parts: int = Field(8192 * MEBIBYTE, ge=1, description="Bytes in one file that comes in parts.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import anyio
 
+from kernelci.engine.closing import close
 from kernelci.engine.events import Call, RunMoved, TextDelta, TextDone, TurnOpened
 from kernelci.engine.ports import Emit, Model, Reply
 from kernelci.engine.prompt import Prompt
@@ -22,7 +23,7 @@ async def run_loop(
     """Drive one run until it ends or waits for the client; `deadline` is in the event loop's seconds.
 
     A traceback is not an error here: it goes back to the model as the tool's result, and the next turn is the
-    retry. Only the model, a budget, the clock or the user end a run.
+    retry. Only the model, a budget, the clock, the user, or the same failure too often end a run.
 
     Raises:
         RunFailure: the model or the kernel is out of reach. The caller ends the run.
@@ -41,6 +42,8 @@ async def _turns(prompt: Prompt, model: Model, tools: Tools, emit: Emit, max_tur
         if spent := prompt.fit():
             return RunMoved("incomplete", reason=spent)
         await emit(TurnOpened(turn))
+        if tools.failures.are_enough:
+            return _last_word(await close(prompt, turn, model, tools.failures, emit))
         reply = await _reply(prompt, model, emit, turn)
         prompt.add(reply)
         if reply.finish != "stop" or not reply.calls:

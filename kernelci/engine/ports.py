@@ -144,6 +144,14 @@ class Sessions(Protocol):
         """
         ...
 
+    async def look(self, session_id: str) -> str:
+        """What the session's kernel has to say of its last failure: names, types, files, near matches, versions.
+
+        At most a few thousand characters, for a model to read and for nobody to believe; none where there is no
+        kernel. It leaves no trace in the session, and takes seconds at most.
+        """
+        ...
+
     async def names(self, session_id: str, files: Sequence[MountedFile]) -> dict[str, str]:
         """The name that each file has in /mnt/data, or is going to have; by file id."""
         ...

@@ -57,10 +57,10 @@ class Prompt:
     turn: int = 0
     usage: Usage = field(default_factory=Usage)
 
-    def request(self, turn: int) -> ModelRequest:
+    def request(self, turn: int, *, with_tools: bool = True) -> ModelRequest:
         """The question of one turn. A forced tool is forced on the first only, or the run could never end."""
         run = self.run
-        tools = _offered(run)
+        tools = _offered(run) if with_tools else ()
         return ModelRequest(
             model=self.model,
             messages=tuple(self.messages),

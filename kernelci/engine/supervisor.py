@@ -20,6 +20,7 @@ from anyio.abc import TaskGroup
 from kernelci.engine.blobs import Blobs
 from kernelci.engine.bus import Bus
 from kernelci.engine.events import Event, OutputsSubmitted, RunMoved
+from kernelci.engine.failures import Failures, failure_of
 from kernelci.engine.inputs import session_files
 from kernelci.engine.links import Linking
 from kernelci.engine.loop import run_loop
@@ -29,7 +30,7 @@ from kernelci.engine.publish import Publisher
 from kernelci.engine.recorder import Recorder
 from kernelci.engine.tools import Tools
 from kernelci.errors import IllegalMove, InvalidRequest, KernelciError, NotFound, RunFailure
-from kernelci.protocol.objects import LastError, Message, MessageCreation, Run, RunStep
+from kernelci.protocol.objects import Cell, LastError, Message, MessageCreation, Run, RunStep
 from kernelci.protocol.states import ACTIVE
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Supervisor:
         models: Models,
         publisher: Publisher,
         max_turns: int,
+        same_failures: int,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -80,6 +82,7 @@ class Supervisor:
         self._models = models
         self._publisher = publisher
         self._max_turns = max_turns
+        self._same_failures = same_failures
         self._driven: dict[str, _Driven] = {}
         self._stack = AsyncExitStack()
         self._tasks: TaskGroup | None = None
@@ -295,11 +298,25 @@ class Supervisor:
         await run_loop(
             prompt=prompt,
             model=model,
-            tools=Tools(of=run, files=tuple(mounted), sessions=self._sessions, publisher=self._publisher),
+            tools=Tools(
+                of=run,
+                files=tuple(mounted),
+                sessions=self._sessions,
+                publisher=self._publisher,
+                failures=await self._failures(run, begun=prompt.turn > 0),
+            ),
             emit=driven.linking,
             max_turns=self._max_turns,
             deadline=_deadline(run),
         )
+
+    async def _failures(self, run: Run, *, begun: bool) -> Failures:
+        """How the run's cells have failed so far."""
+        failures = Failures(self._same_failures)
+        for cell in await self._store.all(Cell, within=run.id) if begun else ():
+            if failure := failure_of(cell.code, cell.status, cell.outputs):
+                failures.add(failure)
+        return failures
 
 
 def _deadline(run: Run) -> float:

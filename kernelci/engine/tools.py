@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kernelci.engine.chat import result_text
 from kernelci.engine.drafts import ShownOutputs
 from kernelci.engine.events import Call, CodeDone, Output, OutputDelta
+from kernelci.engine.failures import NOT_RUN, Failure, Failures, failure_of, told_again, told_at_last
 from kernelci.engine.ports import Emit, MountedFile, Sessions, Told
 from kernelci.engine.publish import Publisher
 from kernelci.protocol.objects import CodeOutput, FileId, Image, Logs, Run
@@ -15,12 +16,13 @@ from kernelci.protocol.parts import FunctionTool
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The tools of one run, with the files its session sees."""
+    """The tools of one run, with the files its session sees and the failures it has had."""
 
     of: Run
     files: tuple[MountedFile, ...]
     sessions: Sessions
     publisher: Publisher
+    failures: Failures
 
     def are_the_clients(self, call: Call) -> bool:
         """Whether the client has to run this call."""
@@ -34,6 +36,8 @@ class Tools:
         """
         if call.code is None:
             return f"There is no tool named {call.name!r}."
+        if self.failures.are_enough:
+            return NOT_RUN
         await emit(CodeDone(call.id, call.code))
 
         shown = ShownOutputs()
@@ -45,7 +49,15 @@ class Tools:
 
         result = await self.sessions.execute(self.of.thread_id, call.code, files=self.files, on_output=told)
         await emit(Output(call.id, result.status, result.execution_count, result.outputs))
-        return result_text(shown.whole())
+        failure = failure_of(call.code, result.status, result.outputs)
+        return result_text(shown.whole()) + (await self._beside(failure) if failure else "")
+
+    async def _beside(self, failure: Failure) -> str:
+        """What the model is told beside what the cell has shown, and nobody else: steps are the cell's."""
+        times = self.failures.add(failure)
+        if self.failures.are_enough:
+            return told_at_last(failure, times)
+        return told_again(failure, times, await self.sessions.look(self.of.thread_id)) if times > 1 else ""
 
     async def _output(self, kind: Told, text: str, emit: Emit) -> CodeOutput:
         """A piece of a cell's outputs as the API shows it; a picture becomes a file on the way."""

@@ -20,6 +20,8 @@ class RunningCell:
         self.telling = Telling(kept)
         self.execution_count: int | None = None
         self.status = "error"
+        self.text = ""
+        """What it says at its end, where something was asked."""
         self.over = False
         self.stopped: str | None = None
         """Why it must not go on, if so."""
@@ -51,4 +53,6 @@ class RunningCell:
         """Take its end."""
         self.over = True
         self.status = "ok" if content.get("status") == "ok" else "error"
+        text = content.get("text")
+        self.text = text if isinstance(text, str) else ""
         self.execution_count = counted(content.get("execution_count"))

@@ -18,13 +18,14 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from kernelci.engine.ports import CellResult, OnOutput
+from kernelci.engine.ports import CellResult, OnOutput, Told
 from kernelci.protocol import ids
 from kernelci.protocol.objects import CellStatus
 from kernelci.protocol.parts import JsonObject
 from kernelci.sandbox import disk
 from kernelci.sandbox.kernel import Kernel
 from kernelci.sessions.cell import RunningCell
+from kernelci.sessions.terminal import plain
 from kernelci.sessions.trim import MEBIBYTE, Limits, trimmed
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ _LINE = 512  # what a message costs us, however short it is
 _LAST_BREATH = 1.0
 _AGAIN = 0.1
 _LOOK = 1.0
+_GLANCE = 2.0
+_FACTS = 4000  # characters
 _LINES = 100
 """Messages that are taken in one go: some hundred microseconds, then others have their turn."""
 
@@ -112,12 +115,32 @@ class KernelClient:
 
     async def execute(self, code: str, on_output: OnOutput) -> CellResult:
         """Run one cell to its end, as `Sessions.execute` has it."""
+        cell, status, note = await self._carry_out({"code": code}, on_output, self._limits.timeout)
+        if note:
+            cell.note(note)
+        await _tell(cell, on_output, last=True)
+        outputs = cell.outputs.collected()
+        if cell.received < _OFF_LOOP:
+            kept = trimmed(outputs, self._limits.kept)
+        else:
+            kept = await anyio.to_thread.run_sync(trimmed, outputs, self._limits.kept)
+        return CellResult(status, cell.execution_count, kept)
+
+    async def look(self) -> str:
+        """Ask for the facts of the last failure, as `Sessions.look` has it; nobody is told what comes besides."""
+        cell, _, _ = await self._carry_out({"look": True}, _unheard, _GLANCE)
+        return plain(cell.text[:_FACTS])
+
+    async def _carry_out(
+        self, asked: JsonObject, on_output: OnOutput, timeout: float
+    ) -> tuple[RunningCell, CellStatus, str | None]:
+        """Ask for one thing and follow it to its end; what came of it, how it ended, and what to say of that."""
         cell = self._cell = RunningCell(ids.letters(16), self._limits.received, self._limits.kept)
         self._unasked = 0
         self._wake()
         try:
-            await self._send({"cell": cell.id, "code": code})
-            status, note = await self._follow(cell, on_output)
+            await self._send({"cell": cell.id, **asked})
+            status, note = await self._follow(cell, on_output, timeout)
             if not self.gone:
                 self._starved = self._kernel.starved
         except anyio.get_cancelled_exc_class():
@@ -131,15 +154,7 @@ class KernelClient:
                     await self._stop(cell)
             self._cell = None
             self._wake()
-        if note:
-            cell.note(note)
-        await _tell(cell, on_output, last=True)
-        outputs = cell.outputs.collected()
-        if cell.received < _OFF_LOOP:
-            kept = trimmed(outputs, self._limits.kept)
-        else:
-            kept = await anyio.to_thread.run_sync(trimmed, outputs, self._limits.kept)
-        return CellResult(status, cell.execution_count, kept)
+        return cell, status, note
 
     async def kill(self) -> None:
         """End the kernel at once; returns when it is gone."""
@@ -162,9 +177,10 @@ class KernelClient:
             case code:
                 return _ENDS.get(-code, f"it was ended by signal {-code}")
 
-    async def _follow(self, cell: RunningCell, on_output: OnOutput) -> tuple[CellStatus, str | None]:
+    async def _follow(
+        self, cell: RunningCell, on_output: OnOutput, timeout: float
+    ) -> tuple[CellStatus, str | None]:
         """Tell what the cell prints until it is over or had to be stopped; how it ended, and what to say of it."""
-        timeout = self._limits.timeout
         with anyio.move_on_after(timeout) as clock:
             while not (cell.over or cell.flooded or cell.stopped or self._deaf):
                 await self._changed.wait()
@@ -307,6 +323,10 @@ def _parsed(line: bytes) -> JsonObject:
 
 def _mapping(value: object) -> JsonObject:
     return cast(JsonObject, value) if isinstance(value, dict) else {}
+
+
+async def _unheard(kind: Told, text: str) -> None:
+    """Told what nobody asked for."""
 
 
 async def _tell(cell: RunningCell, on_output: OnOutput, *, last: bool = False) -> None:

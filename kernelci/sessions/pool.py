@@ -88,6 +88,16 @@ class SessionPool:
                 return await self._execute(session, code, files, on_output)
             return CellResult("dead", None, (_said("The session was closed while the cell ran.\n"),))
 
+    async def look(self, session_id: str) -> str:
+        if session_id not in self._sessions:
+            return ""
+        async with self._held(session_id) as session:
+            if session.kernel and not await session.kernel.has_ended():
+                with anyio.CancelScope() as session.running:
+                    async with self._turns:
+                        return await session.kernel.look()
+        return ""
+
     async def names(self, session_id: str, files: Sequence[MountedFile]) -> dict[str, str]:
         return await anyio.to_thread.run_sync(self._workspace.names, session_id, files)
 

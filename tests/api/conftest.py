@@ -47,6 +47,7 @@ async def service_in(folder: Path, models: Models = HELLO, **changes: Any) -> As
                 models=models,
                 publisher=Publisher(store=store, blobs=blobs, sessions=sessions, limit=1_000_000),
                 max_turns=5,
+                same_failures=4,
             )
         )
         yield Service(

@@ -53,6 +53,9 @@ class TimedSessions:
         self.spent += time.perf_counter() - began
         return result
 
+    async def look(self, session_id: str) -> str:
+        return ""
+
     async def names(self, session_id: str, files: Sequence[MountedFile]) -> dict[str, str]:
         return await self.sessions.names(session_id, files)
 
@@ -80,6 +83,7 @@ async def measure(settings: Settings, rounds: int) -> None:
                 models=model,
                 publisher=publisher,
                 max_turns=CALLS + 1,
+                same_failures=4,
             ) as supervisor:
                 for _, label in interleaved(rounds, "new", "long"):
                     figure = new if label == "new" else long

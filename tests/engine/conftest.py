@@ -32,6 +32,8 @@ class PlayedSession:
     cell: Callable[[str, OnOutput], Awaitable[CellResult]] | None = None
     folder: dict[str, bytes] = field(default_factory=dict[str, bytes])
     mounted: list[str] = field(default_factory=list[str])
+    facts: str = ""
+    looks: int = 0
 
     async def execute(
         self, session_id: str, code: str, *, files: Sequence[MountedFile], on_output: OnOutput
@@ -44,6 +46,10 @@ class PlayedSession:
             elif picture := output.get("data", {}).get("image/png"):
                 await on_output("picture", picture)
         return result
+
+    async def look(self, session_id: str) -> str:
+        self.looks += 1
+        return self.facts
 
     async def names(self, session_id: str, files: Sequence[MountedFile]) -> dict[str, str]:
         return {file.file_id: file.filename for file in files}
@@ -85,7 +91,7 @@ class Engine:
     store: SqlStore = field(init=False)
     supervisor: Supervisor = field(init=False)
 
-    async def start(self, models: Models, *, max_turns: int = 5) -> None:
+    async def start(self, models: Models, *, max_turns: int = 5, same_failures: int = 4) -> None:
         """Begin to drive runs with this model, healing what is there."""
         self.bus = JournalBus()
         self.store = await self.stack.enter_async_context(SqlStore(f"sqlite:///{self.folder / 'kernelci.db'}"))
@@ -101,6 +107,7 @@ class Engine:
                 models=models,
                 publisher=publisher,
                 max_turns=max_turns,
+                same_failures=same_failures,
             )
         )
 

@@ -27,6 +27,7 @@ import matplotlib as mpl
 mpl.use("module://matplotlib_inline.backend_inline")
 
 import cells
+import facts
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -175,12 +176,12 @@ class Shell:
         for request in wire.requests():
             sys.stdout, sys.stderr = streams
             printed.begin(request["cell"])
-            status = self._run(request["code"])
+            done = self._look() if "look" in request else self._run(request["code"])
             if os.getpid() != process:
                 for stream in streams:
                     stream.flush()
-                os._exit(status != "ok")  # a copy of us, made by the cell: what it was made for is done
-            tell("done", {"status": status, "execution_count": self._shell.execution_count - 1})
+                os._exit(done["status"] != "ok")  # a copy of us, made by the cell: what it was made for is done
+            tell("done", done)
 
     def _after_last_words(self, end: Callable[..., NoReturn]) -> Callable[..., NoReturn]:
         """A way to end this process, once what was printed is sent."""
@@ -200,14 +201,25 @@ class Shell:
         """In a process that a cell has forked: there is no wire, but what is printed still arrives."""
         self._shell.tell = _print
 
-    def _run(self, code: str) -> str:
+    def _run(self, code: str) -> dict[str, Any]:
+        """Run a cell; gives how it ended."""
+        success = False
         try:
             with self._interrupts.allowed():
-                result = self._shell.run_cell(code, store_history=True)
+                success = self._shell.run_cell(code, store_history=True).success
         except KeyboardInterrupt:
             self._shell.showtraceback()
-            return "error"
-        return "ok" if result.success else "error"
+        return {"status": "ok" if success else "error", "execution_count": self._shell.execution_count - 1}
+
+    def _look(self) -> dict[str, Any]:
+        """Tell the facts of the last failure. No cell is run: nothing is counted, and nothing shown."""
+        try:
+            with self._interrupts.allowed():
+                names, hidden = self._shell.user_ns, self._shell.user_ns_hidden
+                error = getattr(sys, "last_value", None)
+                return {"status": "ok", "text": facts.told(names, hidden, error, self._places.data)}
+        except BaseException:  # an interrupt, or what the code has made of its session
+            return {"status": "error", "text": ""}
 
 
 def _settle() -> None:

@@ -1,7 +1,8 @@
 """The wire between a kernel and its host: one JSON object a line, over one socket, in both directions.
 
 A line is `{"cell": ..., "type": ..., "content": {...}}`; types and contents are those of Jupyter's iopub channel,
-and `done` for the end of a cell. The host believes none of it beyond the cell that it has asked for.
+and `done` for the end of a cell. The host's lines have a cell's `code`; or `look`, to which `done` brings facts of
+the session for the model to read (facts.py). The host believes none of it beyond the cell that it has asked for.
 """
 
 from __future__ import annotations
