@@ -6,6 +6,11 @@ is an output, and goes back to the model.
 
 from __future__ import annotations
 
+import errno
+import sqlite3
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
 
 class KernelciError(Exception):
     """The server had an error while processing your request. Sorry about that!"""
@@ -56,6 +61,30 @@ class ThreadBusy(InvalidRequest):
 
 class IllegalMove(InvalidRequest):
     """The object's status does not allow that."""
+
+
+class DiskFull(KernelciError):
+    """The server's disk is full. Deleting threads and files makes room, or whoever runs it can."""
+
+    status = 507
+
+
+def in_words(error: Exception) -> KernelciError:
+    """What a client is told of an error: ours as it is, a full disk as that, a bug without any of its innards."""
+    if isinstance(error, KernelciError):
+        return error
+    cause: BaseException | None = error
+    while cause is not None:
+        if _is_of_a_full_disk(cause):
+            return DiskFull()
+        cause = cause.__cause__
+    return KernelciError()
+
+
+def _is_of_a_full_disk(error: BaseException) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return isinstance(error, OSError) and error.errno in _FULL
 
 
 # What can fail behind a run. `code` is the run's `last_error.code`.

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kernelci.api.dialects.choice import choose, surface_of
 from kernelci.api.envelope import is_gateways, refused
-from kernelci.errors import KernelciError
+from kernelci.errors import KernelciError, in_words
 from kernelci.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class Errors:
                 logger.exception("a request failed", extra=where)
             if started:
                 raise  # too late for a response: the connection has to break
-            failure = error if isinstance(error, KernelciError) else KernelciError()
+            failure = in_words(error)
         return await refused(failure, by_gateway=is_gateways(failure, surface_of(scope["path"])))(
             scope, receive, send
         )

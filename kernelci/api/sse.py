@@ -19,7 +19,7 @@ from kernelci.api.envelope import envelope
 from kernelci.api.events import Stream
 from kernelci.api.json_text import json_bytes
 from kernelci.engine.events import Recorded
-from kernelci.errors import KernelciError
+from kernelci.errors import in_words
 from kernelci.protocol.objects import Thread
 from kernelci.protocol.parts import JsonObject
 
@@ -96,9 +96,9 @@ class EventStream(Response):
                     events[-1] = b"id: " + place(self._epoch, recorded) + b"\n" + events[-1]
                 for each in events:
                     yield each
-        except Exception:
+        except Exception as failure:
             logger.exception("a stream broke off", extra={"action": "stream_broken"})
-            error = envelope(KernelciError())
+            error = envelope(in_words(failure))
             yield frame("error", {**error, **error["error"]})  # some clients read the one form, some the other
         yield DONE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import anyio
 import typer
@@ -14,6 +14,9 @@ from kernelci.cli.options import STATE, takes
 from kernelci.cli.screen import plain, tell
 from kernelci.errors import StartupError
 from kernelci.settings import Settings
+
+if TYPE_CHECKING:
+    from kernelci.imports.importer import Taken
 
 Export = Annotated[Path, typer.Argument(help="Its folder or zip.", show_default=False)]
 Replay = Annotated[
@@ -27,11 +30,14 @@ def import_(settings: Settings, export: Export, replay: Replay = False) -> None:
     console = Console(stderr=True)
     if replay:
         prepare_kernels(settings, console)
-    if left := anyio.run(_taken_in, settings, export, replay, console):
-        raise StartupError(f"{left} of the export's objects could not be taken in; the rest is there.")
+    taken = anyio.run(_taken_in, settings, export, replay, console)
+    if not (taken.new or taken.known or taken.left):
+        raise StartupError(f"{export} has nothing to take in. README.md, 'Bring what you exported', has its form.")
+    if taken.left:
+        raise StartupError(f"{taken.left} of the export's objects could not be taken in; the rest is there.")
 
 
-async def _taken_in(settings: Settings, export: Path, again: bool, console: Console) -> int:
+async def _taken_in(settings: Settings, export: Path, again: bool, console: Console) -> Taken:
     from kernelci.app import kept  # noqa: PLC0415  a second that only those pay who import
     from kernelci.imports.archive import Archive  # noqa: PLC0415
     from kernelci.imports.importer import Importer  # noqa: PLC0415
@@ -57,4 +63,4 @@ async def _taken_in(settings: Settings, export: Path, again: bool, console: Cons
                 for thread in taken.threads:
                     done = await replay(thread, store=rooms.store, blobs=rooms.blobs, sessions=rooms.sessions)
                     typer.echo(f"{thread}: {done.cells} cells run again, {done.otherwise} ended otherwise")
-            return taken.left
+            return taken

@@ -29,7 +29,7 @@ from kernelci.engine.prompt import build_prompt
 from kernelci.engine.publish import Publisher
 from kernelci.engine.recorder import Recorder
 from kernelci.engine.tools import Tools
-from kernelci.errors import IllegalMove, InvalidRequest, KernelciError, NotFound, RunFailure
+from kernelci.errors import IllegalMove, InvalidRequest, KernelciError, NotFound, RunFailure, in_words
 from kernelci.protocol.objects import Cell, LastError, Message, MessageCreation, Run, RunStep
 from kernelci.protocol.states import ACTIVE
 
@@ -243,7 +243,7 @@ class Supervisor:
             # A run that is being cancelled between two moves of its loop takes neither: no mistake of ours.
             if not (isinstance(error, IllegalMove) and driven.run.status == "cancelling"):
                 logger.exception("run failed", extra={"action": "run_failed", "run_id": driven.run.id})
-                await self._fail(driven, KernelciError())
+                await self._fail(driven, in_words(error))
 
     async def _fail(self, driven: _Driven, failure: KernelciError) -> None:
         if driven.run.status in ACTIVE:

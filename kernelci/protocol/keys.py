@@ -41,7 +41,9 @@ def fresh(name: str) -> tuple[str, Key]:
         InvalidRequest: the name cannot be one.
     """
     if not _NAME.fullmatch(name):
-        raise InvalidRequest("A key's name has 1 to 64 letters, digits, dots, dashes and underscores: alice.")
+        raise InvalidRequest(
+            "A key's name is 1 to 64 of A-Z, a-z, 0-9, dots, dashes and underscores, such as alice."
+        )
     text = _PREFIX + ids.letters(_RANDOM)
     return text, Key(name, text[:_SHOWN], digest(text.encode()), ids.now())
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import re
+import sqlite3
 from typing import Any
 
 import httpx2
@@ -118,6 +121,34 @@ async def test_a_bug_is_logged_and_its_innards_stay_here(
     (record,) = caplog.records
     assert record.exc_info
     assert record.__dict__["action"] == "request_failed"
+
+
+@pytest.mark.parametrize("how", ["a file", "the database"])
+async def test_a_full_disk_is_told_as_that(
+    how: str, service: Service, api: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: Any) -> None:
+        if how == "a file":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/secret/path")
+        with sqlite3.connect(":memory:") as database:
+            database.execute("PRAGMA max_page_count = 2")
+            try:
+                database.execute("CREATE TABLE one AS SELECT zeroblob(100000) AS much")
+            except sqlite3.Error as error:
+                raise RuntimeError("as an object mapper wraps it") from error
+
+    monkeypatch.setattr(type(service.store), "page", full)
+    response = await api.get("/v1/assistants")
+    assert response.status_code == 507
+    assert response.json()["error"] == snapshot(
+        {
+            "message": "The server's disk is full. Deleting threads and files makes room, or whoever runs it can.",
+            "type": "server_error",
+            "param": None,
+            "code": None,
+        }
+    )
+    assert response.headers["x-should-retry"] == "false"
 
 
 async def test_a_failure_of_ours_is_told_in_its_own_words(

@@ -77,7 +77,7 @@ def test_says_in_a_sentence_what_is_wrong(kernelci: Command, settings: Settings)
             ["add", "alice"],
             "There is a key named alice already. To put a new one in its place: kernelci keys revoke",
         ),
-        (["add", "../alice"], "A key's name has 1 to 64 letters"),
+        (["add", "../alice"], "A key's name is 1 to 64 of A-Z, a-z, 0-9"),
         (["revoke", "bob"], "There is no key named 'bob'. See: kernelci keys list"),
     ):
         done = kernelci.run("keys", *arguments)

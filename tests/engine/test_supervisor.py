@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 
 import anyio
@@ -204,6 +206,16 @@ async def test_a_mistake_of_ours_fails_the_run_without_its_inner_words(engine: E
     run = await engine.finished(await engine.ask())
     assert run.last_error and run.last_error.code == "server_error"
     assert "secret" not in run.last_error.message
+
+
+async def test_a_full_disk_is_what_its_run_tells(engine: Engine) -> None:
+    async def cell(code: str, on_output: OnOutput) -> CellResult:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "secret path")
+
+    engine.session.cell = cell
+    await engine.start(ScriptedModel([Turn(code="1")]))
+    run = await engine.finished(await engine.ask())
+    assert run.last_error and run.last_error.message.startswith("The server's disk is full.")
 
 
 async def test_after_a_stop_no_run_stays_active_for_ever(engine: Engine) -> None:

@@ -171,3 +171,10 @@ def test_a_running_server_keeps_its_folder(kernelci: Command, settings: Settings
         done = kernelci.run("import", "export")
     assert done.returncode == 2
     assert "is in use by the kernelci server" in done.stderr
+
+
+def test_a_folder_without_an_export_is_told_of(kernelci: Command, tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    done = kernelci.run("import", tmp_path / "pictures")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pictures has nothing to take in" in done.stderr
