@@ -150,3 +150,13 @@ subprocess.run([sys.executable, "-c", program])
 subprocess.run("unshare -U id; echo $?", shell=True, stderr=subprocess.DEVNULL)
 """
     assert text_of(await place.attack(code)).split("\n")[:2] == ["-1 1", "1"]
+
+
+async def test_the_machine_is_not_told_of(place: Place):
+    code = """
+told = ["bus", "cmdline", "consoles", "crypto", "devices", "dma", "interrupts", "iomem", "kallsyms", "kmsg", "locks"]
+told += ["misc", "modules", "partitions", "softirqs", "swaps", "timer_list"]
+{name for name in told if os.path.exists(f"/proc/{name}") and tried(lambda: os.listdir(f"/proc/{name}")
+    if os.path.isdir(f"/proc/{name}") else open(f"/proc/{name}").read()) not in ("", "EACCES", "PermissionError")}
+"""
+    assert last_line(await place.attack(code)) == "set()"

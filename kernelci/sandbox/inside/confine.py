@@ -36,6 +36,7 @@ _HIDDEN = (
         "keys",
         "kmsg",
     ),
+    *("consoles", "crypto", "devices", "dma", "locks", "misc", "softirqs", "swaps"),
     *("modules", "mtrr", "partitions", "sched_debug", "slabinfo", "sysrq-trigger", "timer_list", "vmallocinfo"),
 )
 """What /proc tells of the machine, beyond its processors and memory, which libraries ask for."""
