@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from kernelci.engine.events import CallDelta, CodeDelta, Event, TextDelta, TextDone
 from kernelci.engine.failures import Failures
@@ -12,9 +13,11 @@ from kernelci.errors import RunFailure
 
 logger = logging.getLogger(__name__)
 
+_CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+
 
 async def close(prompt: Prompt, turn: int, model: Model, failures: Failures, emit: Emit) -> Reply:
-    """Ask the model for a closing word, offering no tools; where it gives none, say what was tried.
+    """Ask the model for a closing word, offering no tools; where it gives none but code, say what was tried.
 
     Gives the reply, which has no calls. A model that cannot be asked this, as an endpoint may refuse a
     conversation with calls and no tools, has given none.
@@ -32,7 +35,7 @@ async def close(prompt: Prompt, turn: int, model: Model, failures: Failures, emi
         reply = Reply(text="")
     if reply.finish == "stop":
         await emit(TextDone())
-        if reply.calls or not reply.text.strip():
+        if reply.calls or not _CODE.sub("", reply.text).strip():
             await emit(TextDelta(failures.report()))
             await emit(TextDone())
     return Reply(text=reply.text, finish=reply.finish, usage=reply.usage)

@@ -119,8 +119,10 @@ class ChatModel:
 
     async def _ask(self, request: ModelRequest, habits: Habits) -> AsyncStream[object]:
         while True:
-            plain = request.tools and habits.calls_tools is False
-            body = _body(without_tools(request) if plain else request, self._refused)
+            in_words = (
+                habits.calls_tools is False
+            )  # the calls in the conversation, too, where no tool is offered now
+            body = _body(without_tools(request) if in_words else request, self._refused)
             try:
                 return await self._client.post(
                     "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]

@@ -86,8 +86,9 @@ async def test_the_same_error_for_ever_ends_with_the_models_own_word(engine: Eng
         ([Turn(code="OddError"), Turn(code="1")], 5),
         ([Turn(code="")], 3),
         ([Turn(text="Once more.", code="OddError")], 3),
+        ([Turn(code="OddError")] * 3 + [Turn(text="```python\nOddError\n```")], 3),
     ],
-    ids=["always the same", "alternating", "a success in between", "empty code", "with words"],
+    ids=["always the same", "alternating", "a success in between", "empty code", "with words", "code for a word"],
 )
 async def test_a_model_that_never_gives_in_ends_with_what_was_tried(
     engine: Engine, turns: list[Turn], cells: int

@@ -68,6 +68,18 @@ async def test_without_an_interpreter_nothing_is_tried_or_run(upstream):
     assert len(upstream.requests) == 1
 
 
+async def test_calls_are_told_in_words_where_no_tool_is_offered_any_more(upstream):
+    call = {"id": "c", "type": "function", "function": {"name": "code_interpreter", "arguments": '{"code": "1/0"}'}}
+    called = {"role": "assistant", "content": "", "tool_calls": [call]}
+    failed = {"role": "tool", "tool_call_id": "c", "content": "ZeroDivisionError"}
+    closing = replace(WITH_CODE, tools=(), messages=(*WITH_CODE.messages, called, failed))
+    assert await replies(upstream, [REFUSED, FENCED, Says("No.")], WITH_CODE, closing) == [["6 * 7"], []]
+    told = upstream.requests[-1].body["messages"]
+    assert [(each["role"], set(each)) for each in told] == [
+        (role, {"role", "content"}) for role in ("user", "assistant", "user")
+    ]
+
+
 async def test_another_refusal_is_no_word_on_tools(upstream):
     with pytest.raises(ModelRefused):
         await replies(upstream, [Fails(400, {"error": {"message": "tools[0] is malformed"}})], WITH_CODE)
