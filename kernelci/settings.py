@@ -61,6 +61,9 @@ class Settings(BaseSettings):
         description="Key used only when --model or --model-url asks for the cloud.",
     )
     strict: bool = Field(False, description="Refuse what the hosted service refused, slips of its own pages too.")
+    when_busy: Literal["refuse", "queue"] = Field(
+        "refuse", description="A message or run for a thread whose run goes on: refuse it, or queue it."
+    )
     execution_timeout: float = Field(120.0, gt=0, description="Seconds that one cell may run.")
     interrupt_grace: float = Field(5.0, gt=0, description="Seconds from an interrupt to the kill.")
     run_timeout: float = Field(600.0, gt=0, description="Seconds from a run's creation to its expiry.")

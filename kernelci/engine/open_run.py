@@ -102,6 +102,10 @@ class OpenRun:
         elif self._message and self._message.message.id == changed.id:
             self._message.message = self._message.message.model_copy(update=update)
 
+    def take_turn(self, run: Run) -> None:
+        """The run waits no more, and its time counts from now."""
+        self.run = self.run.model_copy(update={"waiting": False, "expires_at": run.expires_at})
+
     # Which events belong together
 
     def implied(self, event: Event) -> tuple[Event, ...]:

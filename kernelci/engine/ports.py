@@ -203,8 +203,11 @@ class Store(Protocol):
         """The store as this owner sees it."""
         ...
 
-    async def put(self, *objects: Object) -> None:
+    async def put(self, *objects: Object) -> tuple[Message, ...]:
         """Insert or replace. Replacing leaves the stored metadata alone: only `edit` changes that.
+
+        With the end of a run, what waits in its thread has its turn, up to and including the next run, whose time
+        begins to count. Gives the messages among that.
 
         Raises:
             NotFound: the thread or run that a new object belongs to is gone.
@@ -245,7 +248,7 @@ class Store(Protocol):
         ...
 
     async def conversation(self, thread_id: str, *kinds: type[ObjectT]) -> tuple[ObjectT, ...]:
-        """All of these kinds that belong to a thread, in the order they were made, whatever their kind.
+        """All of these kinds that belong to a thread, in the order they were made, without what waits.
 
         Raises:
             NotFound: no such thread.
@@ -268,8 +271,10 @@ class Store(Protocol):
         """Delete, with all that belongs to it. Gives what it was; raises NotFound."""
         ...
 
-    async def post(self, message: Message, change: Callable[[Thread], Thread]) -> None:
-        """Add a message to its thread and change the thread, as one.
+    async def post(self, message: Message, change: Callable[[Thread], Thread], *, wait: bool = False) -> Message:
+        """Add a message to its thread and change the thread, as one. With `wait` a busy thread has it wait.
+
+        Gives the message, which says whether it waits.
 
         Raises:
             ThreadBusy: `Can't add messages to thread_X while a run run_Y is active.`
@@ -277,8 +282,12 @@ class Store(Protocol):
         """
         ...
 
-    async def open_run(self, run: Run, messages: Sequence[Message], change: Callable[[Thread], Thread]) -> None:
-        """Add messages and a queued run to a thread and change the thread, as one.
+    async def open_run(
+        self, run: Run, messages: Sequence[Message], change: Callable[[Thread], Thread], *, wait: bool = False
+    ) -> Run:
+        """Add messages and a queued run to a thread and change the thread, as one; `wait` as in `post`.
+
+        Gives the run, which says whether it and its messages wait.
 
         Raises:
             ThreadBusy: `Thread thread_X already has an active run run_Y.`
@@ -291,7 +300,7 @@ class Store(Protocol):
         ...
 
     async def active_runs(self) -> tuple[Run, ...]:
-        """Every run that has not ended, oldest first."""
+        """Every run that has not ended, oldest first; after them those that wait."""
         ...
 
 

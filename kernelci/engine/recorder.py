@@ -100,10 +100,9 @@ class Recorder:
         async with self._storing:
             while taken := tuple(self._waiting):
                 changed = {thing.id: thing for _, applied in taken for thing in applied.changed}
-                if changed:
-                    await self._store.put(*changed.values())
+                turn = await self._store.put(*changed.values()) if changed else ()
                 del self._waiting[: len(taken)]
-                noted = [thing for thing in changed.values() if isinstance(thing, Message | Cell)]
+                noted = [thing for thing in (*changed.values(), *turn) if isinstance(thing, Message | Cell)]
                 if noted:
                     self._transcripts.put(self.run.thread_id, *noted)
                 self._tell(taken)
@@ -124,6 +123,10 @@ class Recorder:
     def amend(self, changed: Run | Message) -> None:
         """Show the metadata that a client has changed in the store from now on."""
         self._open.amend(changed)
+
+    def take_turn(self, run: Run) -> None:
+        """Go on with a run whose turn has come, as the store has it."""
+        self._open.take_turn(run)
 
     def announce(self) -> None:
         """Tell subscribers of a run that has just been stored as queued."""

@@ -20,7 +20,7 @@ async def create(service: Service, thread_id: str, body: RunCreate, surface: Sur
 
     Raises:
         NotFound: there is no such thread or assistant, or a message refers to an unknown file.
-        ThreadBusy: the thread has an active run.
+        ThreadBusy: the thread has an active run, and the settings do not let another wait for its end.
         InvalidRequest: the run has not the tool it is told to use.
     """
     await service.store.get(Thread, thread_id)
@@ -28,8 +28,7 @@ async def create(service: Service, thread_id: str, body: RunCreate, surface: Sur
     await files.must_exist(service.store, files.named_in(body.additional_messages))
     _check_choice(body, assistant)
     run = _run(service, thread_id, body, assistant, surface)
-    await _start(service, run, [threads.message(thread_id, each) for each in body.additional_messages])
-    return run
+    return await _start(service, run, [threads.message(thread_id, each) for each in body.additional_messages])
 
 
 async def create_with_thread(service: Service, body: ThreadAndRunCreate, surface: Surface) -> tuple[Thread, Run]:
@@ -45,8 +44,7 @@ async def create_with_thread(service: Service, body: ThreadAndRunCreate, surface
     _check_choice(body, assistant)
     thread = await threads.create(service, body.thread)
     run = _run(service, thread.id, body, assistant, surface).model_copy(update={"tool_resources": resources})
-    await _start(service, run, ())
-    return thread, run
+    return thread, await _start(service, run, ())
 
 
 async def cancel(service: Service, thread_id: str, run_id: str) -> Run:
@@ -70,10 +68,13 @@ async def submit(service: Service, thread_id: str, run_id: str, outputs: dict[st
     return await service.supervisor.submit(await service.store.get(Run, run_id, within=thread_id), outputs)
 
 
-async def _start(service: Service, run: Run, messages: Sequence[Message]) -> None:
-    await service.store.open_run(run, messages, threads.with_files(messages))
-    service.transcripts.put(run.thread_id, *messages)
+async def _start(service: Service, run: Run, messages: Sequence[Message]) -> Run:
+    change = threads.with_files(messages)
+    run = await service.store.open_run(run, messages, change, wait=threads.may_wait(service))
+    if not run.waiting:
+        service.transcripts.put(run.thread_id, *messages)
     await service.supervisor.start(run)
+    return run
 
 
 def _run(

@@ -7,9 +7,7 @@ knows nothing of this.
 from __future__ import annotations
 
 import logging
-import time
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
 from itertools import chain, repeat
 from types import TracebackType
 from typing import Self
@@ -19,7 +17,8 @@ from anyio.abc import TaskGroup
 
 from kernelci.engine.blobs import Blobs
 from kernelci.engine.bus import Bus
-from kernelci.engine.events import Event, OutputsSubmitted, RunMoved
+from kernelci.engine.driven import Driven
+from kernelci.engine.events import OutputsSubmitted, RunMoved
 from kernelci.engine.failures import Failures, failure_of
 from kernelci.engine.inputs import session_files
 from kernelci.engine.links import Linking
@@ -37,25 +36,6 @@ logger = logging.getLogger(__name__)
 
 _STOPPED = "The server was stopped while this run was in progress. Its thread can be used on."
 _NOT_STORED = "What the run did could not be stored: look at the server's log. Its thread can be used on."
-
-
-@dataclass(slots=True)
-class _Driven:
-    """A run that has a task. `answered` is set when the client has submitted its outputs, `ended` at the end."""
-
-    recorder: Recorder
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    answered: anyio.Event = field(default_factory=anyio.Event)
-    ended: anyio.Event = field(default_factory=anyio.Event)
-    linking: Linking | None = None
-
-    @property
-    def run(self) -> Run:
-        return self.recorder.run
-
-    async def emit(self, event: Event) -> None:
-        """Record an event, after the text that is held back for a link."""
-        await (self.linking or self.recorder.emit)(event)
 
 
 class Supervisor:
@@ -83,7 +63,7 @@ class Supervisor:
         self._publisher = publisher
         self._max_turns = max_turns
         self._same_failures = same_failures
-        self._driven: dict[str, _Driven] = {}
+        self._driven: dict[str, Driven] = {}
         self._stack = AsyncExitStack()
         self._tasks: TaskGroup | None = None
 
@@ -145,13 +125,13 @@ class Supervisor:
             driven.recorder.amend(changed)
 
     async def abandon(self, thread_id: str) -> None:
-        """Stop the thread's run, if it has one, and wait for its end: the thread is about to go."""
-        for driven in [each for each in self._driven.values() if each.run.thread_id == thread_id]:
+        """Stop the thread's runs, those that wait first, and wait for their end: the thread is about to go."""
+        for driven in reversed(self._of(thread_id)):
             with suppress(IllegalMove):  # it is ending by itself
                 await self._call_off(driven)
             await driven.ended.wait()
 
-    async def _call_off(self, driven: _Driven) -> Run:
+    async def _call_off(self, driven: Driven) -> Run:
         try:
             await driven.recorder.emit(RunMoved("cancelling"))
         except IllegalMove as ended:
@@ -176,6 +156,7 @@ class Supervisor:
             await recorder.emit(RunMoved("cancelled"))
         else:
             await recorder.emit(RunMoved("failed", error=LastError(code="server_error", message=why)))
+        self._wake(run.thread_id)
         logger.warning("run healed", extra={"action": "run_healed", "run_id": run.id})
 
     async def _being_written(self, steps: tuple[RunStep, ...]) -> Message | None:
@@ -199,8 +180,8 @@ class Supervisor:
             meanwhile=self._running.start_soon,
         )
 
-    def _adopt(self, run: Run, steps: tuple[RunStep, ...] = ()) -> _Driven:
-        driven = self._driven[run.id] = _Driven(self._recorder(run, steps))
+    def _adopt(self, run: Run, steps: tuple[RunStep, ...] = ()) -> Driven:
+        driven = self._driven[run.id] = Driven(self._recorder(run, steps))
         self._running.start_soon(self._drive, driven, name=run.id)
         return driven
 
@@ -210,7 +191,7 @@ class Supervisor:
             raise AssertionError("the supervisor is not running")
         return self._tasks
 
-    async def _drive(self, driven: _Driven) -> None:
+    async def _drive(self, driven: Driven) -> None:
         """A run's whole life, and its end whatever happens."""
         try:
             with driven.scope:
@@ -227,11 +208,31 @@ class Supervisor:
         finally:
             self._forget(driven)
 
-    def _forget(self, driven: _Driven) -> None:
+    def _forget(self, driven: Driven) -> None:
         self._driven.pop(driven.run.id, None)
         driven.ended.set()
+        self._wake(driven.run.thread_id)
 
-    async def _attempt(self, driven: _Driven) -> None:
+    def _of(self, thread_id: str) -> list[Driven]:
+        """A thread's runs, in the order in which they were taken up."""
+        return [each for each in self._driven.values() if each.run.thread_id == thread_id]
+
+    def _wake(self, thread_id: str) -> None:
+        """Have the thread's waiting runs look whose turn it is."""
+        for driven in self._of(thread_id):
+            driven.turn.set()
+
+    async def _its_turn(self, driven: Driven) -> None:
+        """Wait until no run is before this one in its thread. The store says so, and gave it the thread."""
+        while driven.run.waiting:
+            driven.turn = anyio.Event()
+            stored = await self._store.get(Run, driven.run.id)
+            if stored.waiting:
+                await driven.turn.wait()
+            else:
+                driven.recorder.take_turn(stored)
+
+    async def _attempt(self, driven: Driven) -> None:
         """Drive the run; what goes wrong becomes its end."""
         try:
             await self._until_ended(driven)
@@ -245,12 +246,12 @@ class Supervisor:
                 logger.exception("run failed", extra={"action": "run_failed", "run_id": driven.run.id})
                 await self._fail(driven, in_words(error))
 
-    async def _fail(self, driven: _Driven, failure: KernelciError) -> None:
+    async def _fail(self, driven: Driven, failure: KernelciError) -> None:
         if driven.run.status in ACTIVE:
             error = LastError(code=failure.code or "server_error", message=failure.message)
             await driven.emit(RunMoved("failed", error=error))
 
-    async def _end_late(self, driven: _Driven) -> None:
+    async def _end_late(self, driven: Driven) -> None:
         """End a run in the store as soon as that works again: a full disk may be made room on."""
         for wait in chain((1.0, 2.0, 4.0, 8.0, 16.0), repeat(30.0)):
             try:
@@ -265,11 +266,12 @@ class Supervisor:
             await anyio.sleep(wait)
         return None
 
-    async def _until_ended(self, driven: _Driven) -> None:
-        """Run the loop as often as the client answers."""
+    async def _until_ended(self, driven: Driven) -> None:
+        """Run the loop, once it is the run's turn, as often as the client answers."""
+        await self._its_turn(driven)
         while driven.run.status in ACTIVE:
             if driven.run.status == "requires_action":
-                with anyio.move_on_at(_deadline(driven.run)):
+                with anyio.move_on_at(driven.deadline):
                     await driven.answered.wait()
                 if not driven.answered.is_set():
                     await driven.recorder.emit(RunMoved("expired"))
@@ -277,7 +279,7 @@ class Supervisor:
             driven.answered = anyio.Event()
             await self._go(driven)
 
-    async def _go(self, driven: _Driven) -> None:
+    async def _go(self, driven: Driven) -> None:
         """Drive the run from where it stands to its end or to the client's next turn."""
         run = driven.run
         model, name = self._models.serving(run.model)
@@ -307,7 +309,7 @@ class Supervisor:
             ),
             emit=driven.linking,
             max_turns=self._max_turns,
-            deadline=_deadline(run),
+            deadline=driven.deadline,
         )
 
     async def _failures(self, run: Run, *, begun: bool) -> Failures:
@@ -317,9 +319,3 @@ class Supervisor:
             if failure := failure_of(cell.code, cell.status, cell.outputs):
                 failures.add(failure)
         return failures
-
-
-def _deadline(run: Run) -> float:
-    """The run's expiry, in the event loop's seconds."""
-    left = (run.expires_at or 0) - time.time()
-    return anyio.current_time() + left

@@ -69,14 +69,20 @@ async def post(service: Service, thread_id: str, body: MessageCreate) -> Message
 
     Raises:
         NotFound: there is no such thread, or it refers to an unknown file.
-        ThreadBusy: the thread has an active run.
+        ThreadBusy: the thread has an active run, and the settings do not let a message wait for its end.
     """
     await service.store.get(Thread, thread_id)
     await files.must_exist(service.store, files.named_in([body]))
     posted = message(thread_id, body)
-    await service.store.post(posted, with_files([posted]))
-    service.transcripts.put(thread_id, posted)
+    posted = await service.store.post(posted, with_files([posted]), wait=may_wait(service))
+    if not posted.waiting:
+        service.transcripts.put(thread_id, posted)
     return posted
+
+
+def may_wait(service: Service) -> bool:
+    """Whether what comes to a busy thread waits there, rather than being refused."""
+    return service.settings.when_busy == "queue"
 
 
 async def delete_message(service: Service, thread_id: str, message_id: str) -> None:

@@ -89,7 +89,9 @@ class MessageIncomplete(Part):
 
 
 class Message(Object):
-    """One utterance of a thread."""
+    """One utterance of a thread; while it is `waiting`, the thread's run goes on without it."""
+
+    private: ClassVar[frozenset[str]] = frozenset({"waiting"})
 
     object: Literal["thread.message"] = "thread.message"
     thread_id: str
@@ -102,6 +104,7 @@ class Message(Object):
     assistant_id: str | None = None
     run_id: str | None = None
     attachments: tuple[Attachment, ...] = ()
+    waiting: bool = False
 
 
 class Usage(Part):
@@ -166,10 +169,10 @@ class Run(Object):
     """One answer of an assistant on a thread.
 
     `surface` is the one that asked, `owner` who did: produced files get its ids, and are theirs. `file_ids` are the
-    assistant's when the run was made, which v1 shows.
+    assistant's when the run was made, which v1 shows. While it is `waiting`, another has the thread.
     """
 
-    private: ClassVar[frozenset[str]] = frozenset({"surface", "owner", "file_ids"})
+    private: ClassVar[frozenset[str]] = frozenset({"surface", "owner", "file_ids", "waiting"})
 
     object: Literal["thread.run"] = "thread.run"
     assistant_id: str
@@ -200,6 +203,7 @@ class Run(Object):
     surface: Surface = "openai"
     owner: str = LOCAL
     file_ids: tuple[str, ...] = ()
+    waiting: bool = False
 
 
 # Run steps

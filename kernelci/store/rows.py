@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     Row,
@@ -40,7 +41,7 @@ from kernelci.protocol.objects import (
 from kernelci.protocol.parts import JsonObject
 from kernelci.protocol.states import ACTIVE
 from kernelci.protocol.uploads import Upload, UploadPart
-from kernelci.store.tables import EXPIRING, IS_ACTIVE, PARENT, PARENTS, TABLES, files, runs, uploads
+from kernelci.store.tables import EXPIRING, IS_ACTIVE, PARENT, PARENTS, TABLES, WAITING, files, runs, uploads
 from kernelci.store.writing import NEXT, adding, replacing
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -88,13 +89,25 @@ class Rows:
         return tuple(_object(kind, row) for row in rows)
 
     def conversation(self, thread_id: str, kinds: Sequence[type[ObjectT]]) -> tuple[ObjectT, ...]:
-        """All of these kinds in one row, oldest first; raises NotFound if there is no such thread."""
+        """All of these kinds in one row but for what waits, oldest first; NotFound if there is no such thread."""
         self.get(Thread, thread_id)
+        return self._in_one_row(thread_id, kinds, lambda seq: seq < WAITING)
+
+    def waiting(self, thread_id: str) -> tuple[Message | Run, ...]:
+        """The messages and runs that wait in a thread, in the order they came."""
+        return self._in_one_row(thread_id, (Message, Run), lambda seq: seq >= WAITING)
+
+    def _in_one_row(
+        self,
+        thread_id: str,
+        kinds: Sequence[type[ObjectT]],
+        where: Callable[[Column[int]], ColumnElement[bool]],
+    ) -> tuple[ObjectT, ...]:
         together = union_all(
             *(
                 self._stored(kind)
-                .add_columns(TABLES[kind].c.seq, literal(number).label("kind"))
-                .where(TABLES[kind].c.thread_id == thread_id)
+                .add_columns(literal(number).label("kind"))
+                .where(TABLES[kind].c.thread_id == thread_id, where(TABLES[kind].c.seq))
                 for number, kind in enumerate(kinds)
             )
         ).subquery()
@@ -102,13 +115,15 @@ class Rows:
         return tuple(_object(kinds[int(row.kind)], row) for row in rows)
 
     def active_run(self, thread_id: str) -> str | None:
-        """The id of the run that holds the thread."""
+        """The id of the run that holds the thread; none that waits does."""
         return self.connection.scalar(select(runs.c.id).where(runs.c.thread_id == thread_id, IS_ACTIVE))
 
     def active_runs(self) -> tuple[Run, ...]:
-        """Every run that has not ended, oldest first."""
-        rows = self.connection.execute(self._stored(Run).where(IS_ACTIVE).order_by(runs.c.created_at, runs.c.seq))
-        return tuple(_object(Run, row) for row in rows)
+        """Every run that has not ended, oldest first, and after them those that wait."""
+        oldest_first = self._stored(Run).order_by(runs.c.created_at, runs.c.seq)
+        held = self.connection.execute(oldest_first.where(IS_ACTIVE)).all()
+        waiting = self.connection.execute(self._stored(Run).where(runs.c.seq >= WAITING).order_by(runs.c.seq)).all()
+        return tuple(_object(Run, row) for row in (*held, *waiting))
 
     # Pages
 
@@ -178,21 +193,9 @@ class Rows:
         self.connection.execute(delete(TABLES[kind]).where(TABLES[kind].c.id == id))
         return found
 
-    def post(self, message: Message, change: Callable[[Thread], Thread]) -> None:
-        """Add a message to a thread that no run holds; raises ThreadBusy, NotFound."""
-        self.edit(Thread, message.thread_id, change)
-        holder = self.active_run(message.thread_id)
-        if holder is not None:
-            raise ThreadBusy(f"Can't add messages to {message.thread_id} while a run {holder} is active.")
-        self.put([message])
-
-    def open_run(self, run: Run, added: Sequence[Message], change: Callable[[Thread], Thread]) -> None:
-        """Add messages and then a run to a thread that no run holds; raises ThreadBusy, NotFound."""
-        self.edit(Thread, run.thread_id, change)
-        holder = self.active_run(run.thread_id)
-        if holder is not None:
-            raise _has_run(run.thread_id, holder)
-        self.put([*added, run])
+    def advance(self, object: Message | Run) -> None:
+        """Give what has waited its place, after all that there is."""
+        self._replace(object, {"seq": self.connection.execute(NEXT).scalar_one()})
 
     def refusal(self, objects: Sequence[Object]) -> InvalidRequest | None:
         """Why the database would not take them: a parent is gone, or the thread has another active run."""
@@ -205,7 +208,7 @@ class Rows:
             if isinstance(object, Run) and object.status in ACTIVE:
                 holder = self.active_run(object.thread_id)
                 if holder not in (None, object.id):
-                    return _has_run(object.thread_id, holder)
+                    return has_run(object.thread_id, holder)
         return None
 
     def _replace(self, object: Object, row: JsonObject) -> bool:
@@ -216,7 +219,7 @@ class Rows:
 
     def _add(self, object: Object, row: JsonObject) -> None:
         kind = type(object)
-        row["seq"] = self.connection.execute(NEXT).scalar_one()
+        row["seq"] = self.connection.execute(NEXT).scalar_one() + (WAITING if _waits(object) else 0)
         if kind in PARENTS:
             parent = getattr(object, PARENTS[kind][0])
             row |= {"the_parent": parent, "the_owner": self.owner, "at": ids.now()}
@@ -226,7 +229,7 @@ class Rows:
 
     # Whose
 
-    def _stored(self, kind: type[Object], within: str | None = None) -> Select[Any, Any, Any]:
+    def _stored(self, kind: type[Object], within: str | None = None) -> Select[Any, Any, Any, Any]:
         return _columns(TABLES[kind]).where(*self._mine(kind, within))
 
     def _mine(self, kind: type[Object], within: str | None = None) -> list[ColumnElement[bool]]:
@@ -268,7 +271,8 @@ def missing(kind: type[Object], id: str) -> NotFound:
     return NotFound(f"No {NOUNS[kind]} found with id '{id}'.")
 
 
-def _has_run(thread_id: str, run_id: str) -> ThreadBusy:
+def has_run(thread_id: str, run_id: str) -> ThreadBusy:
+    """What to say of a run that would be its thread's second."""
     return ThreadBusy(f"Thread {thread_id} already has an active run {run_id}.")
 
 
@@ -276,12 +280,19 @@ def _row(object: Object) -> JsonObject:
     """The object's columns: whichever are fields of it, and the whole as `doc`."""
     searched = (TABLES[type(object)].c.keys() & type(object).model_fields.keys()) - {"owner"}
     row: JsonObject = {name: getattr(object, name) for name in searched}
-    return row | {"doc": object.model_dump(mode="json", exclude={"metadata", "owner"})}
+    if _waits(object) and isinstance(object, Run) and object.status in ACTIVE:
+        row["status"] = "waiting"  # and so it is none of those of which a thread has one
+    return row | {"doc": object.model_dump(mode="json", exclude={"metadata", "owner", "waiting"})}
 
 
-def _columns(table: Table) -> Select[Any, Any, Any]:
-    return select(table.c.doc, table.c.metadata.label("pairs"), table.c.owner)
+def _waits(object: Object) -> bool:
+    return isinstance(object, Message | Run) and object.waiting
+
+
+def _columns(table: Table) -> Select[Any, Any, Any, Any]:
+    return select(table.c.doc, table.c.metadata.label("pairs"), table.c.owner, table.c.seq)
 
 
 def _object(kind: type[ObjectT], row: Row[*tuple[Any, ...]]) -> ObjectT:
-    return kind.model_validate({**row.doc, "metadata": row.pairs, "owner": row.owner})
+    beside = {"metadata": row.pairs, "owner": row.owner, "waiting": row.seq >= WAITING}
+    return kind.model_validate({**row.doc, **beside})

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from kernelci.engine.ports import Page, Paged
 from kernelci.protocol.objects import LOCAL, Message, Object, Run, Thread
+from kernelci.store import turns
 from kernelci.store.database import Database
 from kernelci.store.keys import SqlKeys
 from kernelci.store.rows import Rows, expire, held, holds, pending_uploads
@@ -53,9 +54,9 @@ class SqlStore:
         """The keys with names, which are kept beside the objects."""
         return SqlKeys(self._database)
 
-    async def put(self, *objects: Object) -> None:
+    async def put(self, *objects: Object) -> tuple[Message, ...]:
         try:
-            await self._write(lambda rows: rows.put(objects))
+            return await self._write(lambda rows: turns.put(rows, objects))
         except IntegrityError as error:
             reason = await self._read(lambda rows: rows.refusal(objects))
             if reason is None:
@@ -99,11 +100,13 @@ class SqlStore:
     async def drop(self, kind: type[ObjectT], id: str, *, within: str | None = None) -> ObjectT:
         return await self._write(lambda rows: rows.drop(kind, id, within))
 
-    async def post(self, message: Message, change: Callable[[Thread], Thread]) -> None:
-        await self._write(lambda rows: rows.post(message, change))
+    async def post(self, message: Message, change: Callable[[Thread], Thread], *, wait: bool = False) -> Message:
+        return await self._write(lambda rows: turns.post(rows, message, change, wait=wait))
 
-    async def open_run(self, run: Run, messages: Sequence[Message], change: Callable[[Thread], Thread]) -> None:
-        await self._write(lambda rows: rows.open_run(run, messages, change))
+    async def open_run(
+        self, run: Run, messages: Sequence[Message], change: Callable[[Thread], Thread], *, wait: bool = False
+    ) -> Run:
+        return await self._write(lambda rows: turns.open_run(rows, run, messages, change, wait=wait))
 
     async def holds(self, sha256: str) -> bool:
         return await self._database.read(lambda connection: holds(connection, sha256))

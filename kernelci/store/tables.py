@@ -60,6 +60,10 @@ counter = Table(
 )
 """The newest `seq`: one row, which also puts the writers of a shared database in line."""
 
+WAITING = 2**62
+"""What waits for its turn in a busy thread has a `seq` beyond this, and so comes last in each list; so has a run's
+`status` column the word `waiting` then, whatever its own status."""
+
 keys = Table(
     "keys",
     metadata,

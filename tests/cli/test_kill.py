@@ -19,9 +19,10 @@ FOR_EVER = "x = 41\nprint('begun', flush=True)\nwhile True: pass"
 
 
 @contextmanager
-def served(kernelci: Command, data: Path, upstream: Upstream) -> Generator[OpenAI]:
+def served(kernelci: Command, data: Path, upstream: Upstream, *options: str) -> Generator[OpenAI]:
     """A server on the folder, and a client of it; the server is killed at the end of the block."""
-    with kernelci.started("serve", "--port", "0", "--data-dir", data, KERNELCI_MODEL_URL=upstream.url) as process:
+    serve = ("serve", "--port", "0", "--data-dir", data, *options)
+    with kernelci.started(*serve, KERNELCI_MODEL_URL=upstream.url) as process:
         url = process.stdout.readline().removeprefix(LISTENING).strip()
         with OpenAI(
             base_url=f"{url}/v1", api_key="any", max_retries=0, http_client=DefaultHttpxClient(trust_env=False)
@@ -80,3 +81,26 @@ def test_a_killed_server_loses_nothing(
             nbformat.validate(notebook)
             assert notebook.cells[-1].source.endswith("Well again.")
             assert any(cell.source == FOR_EVER for cell in notebook.cells) == (step == "tool_calls")
+
+
+def test_what_waited_has_its_turn_with_the_next_server(kernelci: Command, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    endless = NeverEnds([text_chunk("I was about "), text_chunk("to ")], pause=0.05)
+    with Upstream([endless, Says("Well again.")]) as upstream:
+        with served(kernelci, data, upstream, "--when-busy", "queue") as client:
+            _, thread, killed = begin(client, "about")
+            assistant = client.beta.threads.runs.retrieve(killed, thread_id=thread).assistant_id
+            client.beta.threads.messages.create(thread, role="user", content="And then?")
+            waiting = client.beta.threads.runs.create(thread, assistant_id=assistant)
+            client.beta.threads.messages.create(thread, role="user", content="Later.")
+        with served(kernelci, data, upstream) as client:
+            run = client.beta.threads.runs.poll(waiting.id, thread_id=thread, poll_interval_ms=50)
+            assert run.status == "completed"
+            assert client.beta.threads.runs.retrieve(killed, thread_id=thread).status == "failed"
+            said = client.beta.threads.messages.list(thread, order="asc")
+            texts = [part.text.value for message in said for part in message.content]
+            assert texts == ["?", "And then?", "Well again.", "Later."]
+            client.beta.threads.messages.create(thread, role="user", content="Free?")
+            notebook = nbformat.read(data / "notebooks" / f"{thread}.ipynb", as_version=4)
+            sources = "\n".join(cell.source for cell in notebook.cells)
+            assert sources.index("And then?") < sources.index("Well again.")

@@ -317,12 +317,12 @@ async def test_what_a_store_refused_once_goes_with_the_next(engine: Engine) -> N
     run = await engine.ask()
     put, seen = engine.store.put, False
 
-    async def hiccup(*objects: Object) -> None:
+    async def hiccup(*objects: Object) -> tuple[Message, ...]:
         nonlocal seen
         if not seen and any(isinstance(each, Message) and each.status == "completed" for each in objects):
             seen = True
             raise OSError(28, "No space left on device")
-        await put(*objects)
+        return await put(*objects)
 
     engine.store.put = hiccup
     ended = await engine.finished(run)
@@ -343,11 +343,11 @@ async def test_a_run_goes_on_while_what_it_did_is_stored_and_nobody_sees_it_befo
     run = await engine.ask()
     put, together = engine.store.put, list[list[str]]()
 
-    async def slow(*objects: Object) -> None:
+    async def slow(*objects: Object) -> tuple[Message, ...]:
         together.append([type(each).__name__ for each in objects])
         if any(isinstance(each, Cell) for each in objects):
             await go_on.wait()
-        await put(*objects)
+        return await put(*objects)
 
     engine.store.put = slow
     await engine.supervisor.start(run)
@@ -394,7 +394,7 @@ async def test_a_store_that_does_not_work_for_a_while_does_not_keep_a_run_active
         refusals -= 1
         if refusals >= 0:
             raise OSError(28, "No space left on device")
-        await put(*objects)
+        return await put(*objects)
 
     engine.store.put = full
     with anyio.fail_after(30):

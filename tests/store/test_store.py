@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from kernelci.engine.ports import Page, Store
 from kernelci.errors import NotFound
 from kernelci.protocol.objects import Assistant, Cell, File, Message, Run, RunStep, Thread
-from kernelci.store import rows
+from kernelci.store import rows, turns
 from kernelci.store.database import Database
 from kernelci.store.folder import VERSION, DataFolder
 from kernelci.store.rows import Rows, holds
@@ -28,6 +28,7 @@ from kernelci.store.store import SqlStore
 from kernelci.store.tables import metadata
 from tests.conformance.objects import cell, file, message, named, part, run, step, thread, upload
 from tests.conformance.store import StoreConformance
+from tests.conformance.turns import TurnsConformance
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ async def store(path: Path) -> AsyncIterator[SqlStore]:
         yield store
 
 
-class TestSqlStore(StoreConformance):
+class TestSqlStore(StoreConformance, TurnsConformance):
     """On SQLite."""
 
 
@@ -214,9 +215,10 @@ async def test_nothing_grows_with_other_threads(store: Store, path: Path) -> Non
             mine.active_run(a_thread.id)
             holds(connection, "0" * 64)
             mine.edit(Run, a_run.id, lambda run: run.model_copy(update={"status": "completed"}))
-            mine.post(message(a_thread), lambda thread: thread)
-            mine.open_run(run(a_thread), [message(a_thread)], lambda thread: thread)
-            mine.put([a_message, step(a_run), cell(step(a_run))])
+            turns.post(mine, message(a_thread), lambda thread: thread, wait=False)
+            for _ in range(2):  # the second waits
+                turns.open_run(mine, run(a_thread), [message(a_thread)], lambda thread: thread, wait=True)
+            turns.put(mine, [a_message, step(a_run), cell(step(a_run)), run(a_thread, "completed")])
             mine.drop(Message, a_message.id, a_thread.id)
         engine.dispose()
 

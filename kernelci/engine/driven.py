@@ -1,0 +1,42 @@
+"""A run that has a task: what its supervisor, its loop and its clients' requests share of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import anyio
+
+from kernelci.engine.events import Event
+from kernelci.engine.links import Linking
+from kernelci.engine.recorder import Recorder
+from kernelci.protocol.objects import Run
+
+
+@dataclass(slots=True)
+class Driven:
+    """A run being driven. `answered` is set when the client has submitted its outputs, `ended` at the end.
+
+    `turn` is set, for one that waits, when another run of its thread has ended.
+    """
+
+    recorder: Recorder
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    answered: anyio.Event = field(default_factory=anyio.Event)
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    turn: anyio.Event = field(default_factory=anyio.Event)
+    linking: Linking | None = None
+
+    @property
+    def run(self) -> Run:
+        """The run as it stands."""
+        return self.recorder.run
+
+    @property
+    def deadline(self) -> float:
+        """Its expiry, in the event loop's seconds."""
+        return anyio.current_time() + (self.run.expires_at or 0) - time.time()
+
+    async def emit(self, event: Event) -> None:
+        """Record an event, after the text that is held back for a link."""
+        await (self.linking or self.recorder.emit)(event)
