@@ -60,6 +60,7 @@ class Recorder:
         self._bus = bus
         self._transcripts = transcripts
         self._meanwhile = meanwhile
+        self._unkept = False
         self._one_at_a_time = anyio.Lock()
         self._storing = anyio.Lock()
 
@@ -78,9 +79,7 @@ class Recorder:
             async with self._one_at_a_time:
                 taken = [(each, self._open.apply(each)) for each in self._open.implied(event)]
                 if _ends(event):
-                    self._waiting += taken[:-1]
-                    await self._keep()
-                    await self._transcripts.settled(self.run.thread_id)
+                    await self._keep_before_the_end(taken[:-1])
                     taken = taken[-1:]
                 self._waiting += taken
                 if not isinstance(event, _GO_ON):
@@ -90,6 +89,19 @@ class Recorder:
                         self._meanwhile(self._keep_if_possible)
                     else:
                         await self._keep()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether all that was taken in is stored."""
+        return not (self._waiting or self._unkept)
+
+    async def _keep_before_the_end(self, taken: Sequence[tuple[Event, Applied]]) -> None:
+        """Store what a run's end implies, and finish its notebook: the end is the last that anybody is told."""
+        self._unkept = True
+        self._waiting += taken
+        await self._keep()
+        await self._transcripts.settled(self.run.thread_id)
+        self._unkept = False
 
     async def _keep_if_possible(self) -> None:
         with anyio.CancelScope(shield=True), suppress(Exception):  # the next event that is waited for raises it

@@ -245,6 +245,8 @@ class Supervisor:
             if not (isinstance(error, IllegalMove) and driven.run.status == "cancelling"):
                 logger.exception("run failed", extra={"action": "run_failed", "run_id": driven.run.id})
                 await self._fail(driven, in_words(error))
+                if not driven.recorder.is_kept:
+                    raise
 
     async def _fail(self, driven: Driven, failure: KernelciError) -> None:
         if driven.run.status in ACTIVE:

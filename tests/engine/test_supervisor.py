@@ -332,6 +332,31 @@ async def test_what_a_store_refused_once_goes_with_the_next(engine: Engine) -> N
     assert message.content[0].text.value == "hello"
 
 
+async def test_an_end_that_a_store_refuses_is_told_once_it_takes_things_again(engine: Engine) -> None:
+    await engine.start(ScriptedModel([Turn(text="hello")]))
+    run = await engine.ask()
+    put, full = engine.store.put, True
+
+    async def refuses(*objects: Object) -> tuple[Message, ...]:
+        nonlocal full
+        if full and any(isinstance(each, RunStep | Run) and each.status != "in_progress" for each in objects):
+            raise OSError(28, "No space left on device")
+        return await put(*objects)
+
+    engine.store.put = refuses
+    find = engine.store.find
+
+    async def freed(kind: type[Object], id: str, *, within: str | None = None) -> Object | None:
+        nonlocal full
+        full = full and kind is not Run  # whoever asks for the run to end it late has room again
+        return await find(kind, id, within=within)
+
+    engine.store.find = freed
+    ended = await engine.finished(run)
+    assert (ended.status, (await engine.store.get(Run, run.id)).status) == ("failed", "failed")
+    assert "could not be stored" in (ended.last_error.message if ended.last_error else "")
+
+
 async def test_a_run_goes_on_while_what_it_did_is_stored_and_nobody_sees_it_before(engine: Engine) -> None:
     asked, go_on = anyio.Event(), anyio.Event()
 
