@@ -277,7 +277,7 @@ async def test_an_error_tells_a_key_by_its_ends_at_most(
 
 @pytest.mark.parametrize("name", ["", "../alice", ".alice", "al ice", "א", "x" * 65, "alice\n"])
 def test_a_name_can_be_typed_and_printed(name: str) -> None:
-    with pytest.raises(InvalidRequest, match="A key's name has 1 to 64 letters"):
+    with pytest.raises(InvalidRequest, match="A key's name is 1 to 64 of"):
         fresh(name)
 
 
