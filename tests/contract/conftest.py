@@ -37,6 +37,7 @@ class Clerk:
     """Does what the user's last message says: `analyse`, `weather`, `wait`; anything else it repeats, slowly."""
 
     name = "clerk"
+    names = ("clerk",)
 
     def serving(self, model: str) -> tuple[Model, str]:
         return self, model
