@@ -266,7 +266,7 @@ class Upstream:
                     yield event
                 while not self._stopping.is_set():
                     yield events[-1]
-                    await anyio.sleep(pause)
+                    await anyio.sleep(pause)  # the pace of a slow model, for tests of what happens meanwhile
             case _:
                 return
 

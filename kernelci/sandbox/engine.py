@@ -74,6 +74,11 @@ class Engine:
         """Whom the kernels run as, and what they are to change must belong to; None where that is this user."""
         return owner("off" if self._sandbox == "off" else "namespaces")
 
+    @property
+    def spare(self) -> int:
+        """How many kernels stand ready."""
+        return len(self._spare)
+
     async def __aenter__(self) -> Self:
         self._groups = await run_sync(Groups.found, self._shares)
         if self._shares.cpus is not None and "cpu" not in self._groups.controllers:

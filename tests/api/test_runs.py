@@ -173,7 +173,7 @@ async def test_a_run_is_cancelled_once(stuck: httpx2.AsyncClient) -> None:
     assert judged((await stuck.post(f"{path}/cancel")).json())["status"] == "cancelling"
     with anyio.fail_after(10):
         while (now := judged((await stuck.get(path)).json()))["status"] != "cancelled":
-            await anyio.sleep(0)
+            await anyio.sleep(0)  # polled, as a client would: the other tasks need their turns
     assert now["cancelled_at"]
     again = await stuck.post(f"{path}/cancel", headers={"content-type": "application/json"})
     assert (again.status_code, again.json()["error"]["message"]) == (

@@ -90,7 +90,7 @@ async def measure(settings: Settings, rounds: int) -> None:
                     thread = Thread(id=ids.new("thread"), created_at=ids.now())
                     await rooms.store.put(thread, *said(thread, 0 if label == "new" else LENGTH))
                     await _seconds(rooms.store, supervisor, bus, thread)  # starts the kernel
-                    await anyio.sleep(SETTLED)
+                    await anyio.sleep(SETTLED)  # the reserve fills: its start-up is not this thread's cost
                     sessions.spent = 0.0
                     took = await _seconds(rooms.store, supervisor, bus, thread)
                     figure.times.append((took - sessions.spent) / CALLS)

@@ -25,6 +25,7 @@ print(len(data), "שורות")
 """
 LINKS = "הנה: [א](sandbox:/mnt/data/סיכום.csv), [ב](sandbox:/mnt/data/.bashrc)"
 
+# Sleeps longer than any test lasts: it must be stopped.
 ENDLESS = "import time\nprint('begun', flush=True)\ntime.sleep(600)"
 
 

@@ -21,7 +21,7 @@ LIVE = """\
 import pathlib, time
 print("begun", flush=True)
 while not pathlib.Path("heard").exists():
-    time.sleep(0.01)
+    time.sleep(0.01)  # polled: the file is the sign to go on
 print("heard")
 """
 MIXED = """\
@@ -52,7 +52,7 @@ for n in range(3):
 sys.stderr.write("\\x1b[31mwhy\\x1b[0m\\n")
 print("be" + "gun", flush=True)
 while True:
-    time.sleep(0.01)
+    time.sleep(0.01)  # goes on until it is cancelled
 """
 
 

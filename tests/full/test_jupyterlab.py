@@ -99,7 +99,7 @@ def first(folder: Path, name: str, server: subprocess.Popen[bytes]) -> Path:
     while not ((folder / name).exists() and (folder / name).read_text().endswith("}")):
         assert server.poll() is None
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(0.1)  # polled: the file is the only sign that the server is ready
     return folder / name
 
 

@@ -17,6 +17,7 @@ import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from kernelci.sandbox.engine import Engine
@@ -214,11 +215,12 @@ for _ in range(5):
             except OSError: pass
     if os.fork() == 0:
         daemon()
-        time.sleep(600)
-time.sleep(0.2)
+        time.sleep(600)  # a daemon that only stays
 """
     assert (await place.attack(code, "daemons")).status == "ok"
-    assert called(marker[:15])
+    with anyio.fail_after(20):
+        while not called(marker[:15]):
+            await anyio.sleep(0.01)  # polled: a daemon names itself when it has begun
     await place.pool.sessions.close("daemons")
 
     assert not called(marker[:15])
@@ -312,6 +314,7 @@ async def test_what_a_killed_server_has_left_goes_at_the_next_start(built: Envir
 
 async def test_its_temporary_files_count_as_its_disk(built: Environment, tmp_path: Path):
     async with place_of(built, tmp_path, Limits(), "landlock", disk=16 << 20) as place:
+        # It goes on after filling it, so that it is the look at the disk that stops it.
         result = await place.attack("Path('/tmp/x').write_bytes(bytes(20 << 20))\ntime.sleep(60)", "full")
 
         assert result.status == "interrupted"

@@ -62,7 +62,7 @@ ANSWERS = [
     "'x' * 30_000_000",
     "os.urandom(10)",
     "{'text/html': {1: object()}, 5: 6}",
-    "time.sleep(99)",
+    "time.sleep(99)",  # a repr that takes too long
     "sys.exit()",
 ]
 

@@ -114,7 +114,7 @@ async def test_signals_reach_nobody_else(place: Place, code: str, expected: set[
 async def test_the_first_process_of_its_namespace_does_not_hear_it(place: Place):
     code = """
 print({tried(os.kill, 1, number) for number in range(1, 65)})
-time.sleep(0.05)
+time.sleep(0.05)  # in which a signal that was heard would end it
 print(tried(os.pidfd_open, 1) > 2, libc.prctl(39, 0, 0, 0, 0))
 print({line.split()[1] for line in open("/proc/1/status") if line.startswith(("CapEff", "CapPrm", "CapBnd"))})
 """
@@ -150,9 +150,9 @@ if os.fork() == 0:
         libc.prctl(1, 0)
         libc.prctl(15, b"{name}")
         Path("alive").touch()
-        while True: time.sleep(1)
+        while True: time.sleep(1)  # a daemon that only stays
     os._exit(0)
-while not os.path.exists("alive"): time.sleep(0.005)
+while not os.path.exists("alive"): time.sleep(0.005)  # polled: it tells nobody else
 """
     assert (await place.attack(code, "daemon")).status == "ok"
     daemon = process_called(name)
@@ -166,7 +166,7 @@ TOGETHER = """
 def fill(tells):
     held = b"x" * (200 << 20)
     os.write(tells, b"x")
-    while True: time.sleep(9)
+    while True: time.sleep(9)  # keeps what it holds
 for _ in range(4):
     told, tells = os.pipe()
     if os.fork() == 0: fill(tells)
@@ -185,6 +185,7 @@ async def test_processes_share_one_sessions_memory(built: Environment, tmp_path:
 async def share_memory(small: Place) -> None:
     """Fill a session's memory by several processes, of which none takes too much."""
     limited = "memory" in Groups.found(Shares(1 << 28, 24)).controllers
+    # Where memory is limited, the cell goes on until it is stopped for it.
     result = await small.attack(f"kept = 1{TOGETHER}\ntime.sleep(0 if {not limited} else 60)", "together")
     says = "memory ran out, of which the session may use 512 MiB" in text_of(result)
 
@@ -212,10 +213,10 @@ for name in {names}:
     if os.fork() == 0:
         libc.prctl(15, name.encode())
         Path(name).touch()
-        while not os.path.exists("go"): time.sleep(0.005)
+        while not os.path.exists("go"): time.sleep(0.005)  # polled: the file is the sign to go on
         held = b"x" * (300 << 20)
-        while True: time.sleep(9)
-    while not os.path.exists(name): time.sleep(0.005)
+        while True: time.sleep(9)  # keeps what it holds
+    while not os.path.exists(name): time.sleep(0.005)  # polled: the file is its sign
 """
     assert (await small.attack(code, "lost")).status == "ok"
     watched = [os.pidfd_open(process_called(name)) for name in names]
@@ -233,6 +234,7 @@ for name in {names}:
 
 async def test_no_process_of_a_closed_session_is_left(place: Place):
     marker = f"marker-{os.urandom(8).hex()}"
+    # It would stay for longer than any test lasts.
     code = f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', '{marker}'], start_new_session=True)"
     await place.attack(code, "closed")
     assert processes_with(marker)
@@ -244,7 +246,7 @@ async def test_no_process_of_a_closed_session_is_left(place: Place):
 @pytest.mark.parametrize("code", [
     "import re\nre.match('(a+)+b', 'a' * 40)",
     "class Clings:\n    def __del__(self):\n        while True: pass\nx = Clings(); del x",
-    "while True:\n    try: time.sleep(1)\n    except BaseException: pass",
+    "while True:\n    try: time.sleep(1)\n    except BaseException: pass",  # goes on, unless it is ended
     "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))\nwhile True: pass",
     "os.kill(os.getpid(), signal.SIGSTOP)\nsignal.sigwait({signal.SIGINT})\nwhile True: pass",
     "sys.setswitchinterval(1000)\nwhile True: pass",

@@ -37,7 +37,7 @@ async def test_a_forged_end_ends_its_own_cell_and_what_follows_is_in_no_other(pl
 say("stream", {"name": "stdout", "text": "mine"})
 say("done", {"status": "ok", "execution_count": 7})
 say("stream", {"name": "stdout", "text": "late"})
-time.sleep(0.1)
+time.sleep(0.1)  # so that the next cell may have begun; if it has not, this shows less and fails no more
 print("later")
 """
     first = await speak(place, code, "early")
@@ -50,8 +50,10 @@ print("later")
 
 async def test_output_of_a_thread_after_the_end_is_not_in_the_next_cell_s_place(place: Place):
     """It is the same session's, and is shown with the cell that runs, but never as another session's."""
-    await place.attack("threading.Timer(0.05, print, ('of the first',)).start()", "threads")
-    other = await place.attack("time.sleep(0.1); print('other')", "other")
+    late = "threading.Thread(target=lambda: (go.wait(), print('of the first')))"
+    await place.attack(f"go = threading.Event(); thread = {late}; thread.start()", "threads")
+    other = await place.attack("print('other')", "other")
+    await place.attack("go.set(); thread.join()", "threads")
 
     assert text_of(other) == "other\n"
 
@@ -106,6 +108,7 @@ async def test_a_flood_of_words_is_stopped(place: Place, words: str):
     assert last_line(await place.attack("1", "flood")) == "1"
 
 
+# After a forged end a cell goes on for a while, so that the end is read before the true one.
 MISSHAPEN = [
     "say('execute_result', {'data': {'text/plain': 'x'}, 'execution_count': -1})",
     "say('done', {'status': ['ok'], 'execution_count': -(1 << 80)}); time.sleep(0.05)",
@@ -142,7 +145,9 @@ async def test_misshapen_words_do_no_harm(place: Place, code: str):
 
 
 async def test_a_forged_farewell_is_the_kernels_own(place: Place):
-    result = await speak(place, "say('broken', {'text': 'x' * 4_000_000}); time.sleep(9)", "farewell")
+    result = await speak(
+        place, "say('broken', {'text': 'x' * 4_000_000}); time.sleep(9)", "farewell"
+    )  # goes on, unless it is ended
 
     assert result.status in {"dead", "timeout"}
     assert len(text_of(result)) < 1.1 * 1024**2
@@ -180,7 +185,7 @@ REPLACED = [
     "import gc\nfor each in gc.get_objects():\n    if type(each).__name__ == 'Wire': each.cell = 'other'",
     "os.closerange(0, 3)",
     "os.dup2(os.open('/dev/null', os.O_WRONLY), 1)",
-    "import atexit; atexit.register(lambda: time.sleep(99))",
+    "import atexit; atexit.register(lambda: time.sleep(99))",  # an end that takes too long
     "signal.signal(signal.SIGINT, lambda *_: os.fork())",
     "sys.settrace(lambda *_: 1 / 0)",
     "sys.setrecursionlimit(50)",

@@ -29,7 +29,9 @@ async def ready(built: Environment, folder: Path, reserve: int) -> AsyncGenerato
         if engine.owner:
             os.chown(data, engine.owner, engine.owner)
         kernel = await engine.acquire("one")
-        await done(kernel, "import time; time.sleep(0.5)")  # in which the reserve is filled
+        with anyio.fail_after(20):
+            while engine.spare < reserve:
+                await anyio.sleep(0.01)  # polled: nobody is told of a spare kernel
         await kernel.kill()
         yield engine
 
@@ -78,7 +80,7 @@ async def test_it_makes_itself_ready_and_leaves_nothing(built: Environment, tmp_
     async with Engine(built, tmp_path, Limits()):
         with anyio.fail_after(30):
             while not zygotes() - others:
-                await anyio.sleep(0.01)
+                await anyio.sleep(0.01)  # polled: nobody is told of a zygote's start
 
     assert not zygotes() - others
 

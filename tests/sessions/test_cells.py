@@ -38,7 +38,7 @@ async def test_printed_text_is_told_while_the_cell_runs(pool: Pool):
         heard.set()
 
     code = "import sys, os, time\nprint('one'); print('two', file=sys.stderr)\n"
-    code += "while not os.path.exists('go'): time.sleep(0.01)\nprint('three')"
+    code += "while not os.path.exists('go'): time.sleep(0.01)\nprint('three')"  # polled: the file is the sign
     async with anyio.create_task_group() as tasks:
         results: list[CellResult] = []
 
@@ -174,6 +174,7 @@ async def test_sessions_know_nothing_of_each_other(pool: Pool):
 
 
 async def test_cells_of_one_session_run_one_at_a_time(pool: Pool):
+    # The sleep makes a cell long enough to overlap with another, if two could run at once.
     code = "import time\nstart = time.monotonic()\ntime.sleep(0.05)\nprint(start, time.monotonic())"
     spans: list[tuple[float, ...]] = []
 

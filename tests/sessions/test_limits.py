@@ -30,7 +30,7 @@ async def test_a_cell_that_does_not_end_is_interrupted(started: Started, tmp_pat
 @pytest.mark.parametrize(
     "code",
     [
-        "import time\nwhile True:\n    try: time.sleep(9)\n    except KeyboardInterrupt: print('no')",
+        "import time\nwhile True:\n    try: time.sleep(9)\n    except KeyboardInterrupt: print('no')",  # sleeps on
         "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",
         "sum(range(10**12))",  # holds the interpreter's lock for longer than anybody waits
     ],
@@ -123,9 +123,11 @@ async def test_a_flood_of_displays_is_stopped(pool: Pool):
         "for n in range(200): os.mkdir('d'); os.chdir('d')\ntime.sleep(60)",
     ],
 )
+# They go on after filling it, so that it is the look at the disk that stops them.
 async def test_a_cell_that_fills_the_disk_is_stopped(started: Started, tmp_path: Path, fill: str):
     async with started(tmp_path, disk="10MiB", execution_timeout=30) as pool:
         result = await pool.run(f"import os, time\nn = 0\n{fill}")
+        # Longer than from one look at the disk to the next, which must find room.
         after = await pool.run("os.chdir('/mnt/data')\n!chmod 755 *; rm -r *\nimport time; time.sleep(1.5); 'room'")
 
     assert result.status == "interrupted"
@@ -177,10 +179,11 @@ async def test_a_kernel_that_breaks_the_bounds_is_ended(pool: Pool, code: str, s
 
 async def test_a_kernel_that_talks_when_nobody_has_asked_is_ended(pool: Pool):
     code = "import threading\ndef talk():\n    while True: wire.sendall(b'[1]\\n' * 100_000)\n"
+    # A moment later, so that the cell is over; if it is not, its own flood is stopped in the same words.
     await pool.run(WIRE + code + "x = 7; threading.Timer(0.2, talk).start()", session="talker")
     with anyio.fail_after(20):
         while text_of(result := await pool.run("'x' in globals()", session="talker")) == "True":
-            await anyio.sleep(0.05)
+            await anyio.sleep(0.05)  # polled: the kernel ends some time after it has begun to talk
 
     assert "it sent too much that nobody had asked for" in text_of(result)
 
@@ -218,6 +221,7 @@ async def test_a_kernel_that_dies_says_so_and_the_next_is_fresh(pool: Pool, deat
         heard.set()
 
     code = "import os, time\nx = 7\nopen('kept', 'w').write('yes')\nprint('last words')\n"
+    # Polled: the file is the sign to go on.
     code += f"while not os.path.exists('go'): time.sleep(0.01)\nos.remove('go')\n{death}"
     async with anyio.create_task_group() as tasks:
 
@@ -275,13 +279,15 @@ if os.fork() == 0:
         os._exit(0)  # the other one is an orphan now
     os._exit(0)
 os.wait()
-while any(each.isdigit() and int(each) > 2 for each in os.listdir("/proc")): time.sleep(0.001)
+while any(each.isdigit() and int(each) > 2 for each in os.listdir("/proc")):
+    time.sleep(0.001)  # polled: a process that is not its parent is told of no end
 """
     assert (await pool.run(code, session="orphans")).status == "ok"
 
 
 async def test_a_kernel_that_dies_between_cells_is_missed(pool: Pool):
     kernel = await host_pid(pool, session="between")
+    # It dies a moment after the cell; if the cell is slower than that, the next one shows the same.
     await pool.run("import os, threading; threading.Timer(0.05, os._exit, (0,)).start()", session="between")
     assert await to_thread.run_sync(gone, kernel)
     result = await pool.run("1", session="between")

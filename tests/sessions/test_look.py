@@ -64,7 +64,7 @@ class Slow(dict):
     __repr__ = __len__ = __iter__ = __getattribute__
 slow = Slow()
 class Error(NameError):
-    name = property(lambda self: (time.sleep(60), "x")[1])
+    name = property(lambda self: (time.sleep(60), "x")[1])  # longer than a look may take
 big = {f"name_{i}" * 50: i for i in range(5000)}
 globals().update({f"n{i}" * 20: i for i in range(500)})
 kept = 7

@@ -87,6 +87,7 @@ async def test_a_session_waits_when_all_kernels_are_busy(started: Started, tmp_p
             await pool.sessions.execute(session, code, files=(), on_output=on_output)
             done.append(session)
 
+        # Polled: the file is the sign to go on.
         first = "print(1)\nimport os, time\nwhile not os.path.exists('go'): time.sleep(0.01)"
         tasks.start_soon(run, "first", first)
         await begun.wait()
@@ -105,6 +106,7 @@ async def test_an_idle_kernel_is_kept_for_ever_where_that_is_wanted(started: Sta
         assert text_of(await pool.run("x")) == "1"
 
 
+# Polled: the file is the sign to go on.
 WAITS = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)"
 
 
@@ -128,7 +130,7 @@ async def test_cells_have_their_turns_in_the_order_in_which_they_came(started: S
             tasks.start_soon(run, session, code)
             await anyio.wait_all_tasks_blocked()
             while (turns.borrowed_tokens, turns.statistics().tasks_waiting) != (running, waiting):
-                await anyio.sleep(0.01)
+                await anyio.sleep(0.01)  # polled: a limiter tells nobody who waits for it
         assert done == []
         (pool.data("many") / "go").touch()
 
@@ -158,6 +160,7 @@ async def test_waiting_for_a_turn_can_be_cancelled_and_is_not_the_cells_time(sta
         await begun.wait()
         with anyio.move_on_after(0.1) as waited:
             await pool.run("1", session="third")
+        # Alone within its second, and not within it together with the one that it waited.
         await run("second", "import time; time.sleep(0.5); 'in time'")
 
     assert waited.cancelled_caught

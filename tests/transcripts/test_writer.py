@@ -68,7 +68,7 @@ async def test_nothing_is_written_before_somebody_waits_or_a_moment_is_over(tmp_
         writer.put("thread_1", SAID[0])
         with anyio.fail_after(20):
             while not writer.path("thread_1").exists():
-                await anyio.sleep(0.01)
+                await anyio.sleep(0.01)  # polled: nobody waits for this writing, which is the point
 
 
 async def test_putting_again_replaces(writer: NotebookWriter, stored: Stored) -> None:

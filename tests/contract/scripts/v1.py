@@ -38,7 +38,7 @@ def refused(kind, call):
 def finished(runs, run):
     """The run when it has ended, or waits for the client."""
     while run.status in {"queued", "in_progress", "cancelling"}:
-        time.sleep(0.05)
+        time.sleep(0.05)  # polled, as programs of v1 had to
         run = ok(runs.retrieve(run.id, thread_id=run.thread_id))
     return run
 
