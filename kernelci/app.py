@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 
 from kernelci.api.routes import build
 from kernelci.engine.blobs import Blobs, Parts
+from kernelci.engine.driver import Driver
 from kernelci.engine.keys import Keys
 from kernelci.engine.ports import Models, Sessions, Store, Transcripts
 from kernelci.engine.publish import Publisher
@@ -94,20 +95,18 @@ async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder
     await _check_door(settings, store.keys)
     rooms = await _keep(stack, settings, folder, store)
     bus = JournalBus()
+    driver = Driver(
+        store=rooms.store,
+        blobs=rooms.blobs,
+        sessions=rooms.sessions,
+        models=models,
+        publisher=Publisher(
+            store=rooms.store, blobs=rooms.blobs, sessions=rooms.sessions, limit=settings.max_upload
+        ),
+        settings=settings,
+    )
     supervisor = await stack.enter_async_context(
-        Supervisor(
-            store=rooms.store,
-            blobs=rooms.blobs,
-            bus=bus,
-            transcripts=rooms.transcripts,
-            sessions=rooms.sessions,
-            models=models,
-            publisher=Publisher(
-                store=rooms.store, blobs=rooms.blobs, sessions=rooms.sessions, limit=settings.max_upload
-            ),
-            max_turns=settings.max_turns,
-            same_failures=settings.same_failures,
-        )
+        Supervisor(store=rooms.store, bus=bus, transcripts=rooms.transcripts, driver=driver)
     )
     return Service(
         settings=settings,

@@ -15,21 +15,14 @@ from typing import Self
 import anyio
 from anyio.abc import TaskGroup
 
-from kernelci.engine.blobs import Blobs
 from kernelci.engine.bus import Bus
 from kernelci.engine.driven import Driven
+from kernelci.engine.driver import Driver
 from kernelci.engine.events import OutputsSubmitted, RunMoved
-from kernelci.engine.failures import Failures, failure_of
-from kernelci.engine.inputs import session_files
-from kernelci.engine.links import Linking
-from kernelci.engine.loop import run_loop
-from kernelci.engine.ports import Models, MountedFile, Sessions, Store, Transcripts
-from kernelci.engine.prompt import build_prompt
-from kernelci.engine.publish import Publisher
+from kernelci.engine.ports import Store, Transcripts
 from kernelci.engine.recorder import Recorder
-from kernelci.engine.tools import Tools
 from kernelci.errors import IllegalMove, InvalidRequest, KernelciError, NotFound, RunFailure, in_words
-from kernelci.protocol.objects import Cell, LastError, Message, MessageCreation, Run, RunStep
+from kernelci.protocol.objects import LastError, Message, MessageCreation, Run, RunStep
 from kernelci.protocol.states import ACTIVE
 
 logger = logging.getLogger(__name__)
@@ -45,24 +38,14 @@ class Supervisor:
         self,
         *,
         store: Store,
-        blobs: Blobs,
         bus: Bus,
         transcripts: Transcripts,
-        sessions: Sessions,
-        models: Models,
-        publisher: Publisher,
-        max_turns: int,
-        same_failures: int,
+        driver: Driver,
     ) -> None:
         self._store = store
-        self._blobs = blobs
         self._bus = bus
         self._transcripts = transcripts
-        self._sessions = sessions
-        self._models = models
-        self._publisher = publisher
-        self._max_turns = max_turns
-        self._same_failures = same_failures
+        self._driver = driver
         self._driven: dict[str, Driven] = {}
         self._stack = AsyncExitStack()
         self._tasks: TaskGroup | None = None
@@ -279,45 +262,4 @@ class Supervisor:
                     await driven.recorder.emit(RunMoved("expired"))
                     return
             driven.answered = anyio.Event()
-            await self._go(driven)
-
-    async def _go(self, driven: Driven) -> None:
-        """Drive the run from where it stands to its end or to the client's next turn."""
-        run = driven.run
-        model, name = self._models.serving(run.model)
-        conversation = await self._store.conversation(run.thread_id, Message, RunStep)
-        files = await session_files(
-            self._store.of(run.owner), run, [item for item in conversation if isinstance(item, Message)]
-        )
-        driven.linking = Linking(driven.recorder.emit, self._publisher, run)
-        mounted = [MountedFile(each.id, each.filename, self._blobs.path(each.blob)) for each in files]
-        prompt = await build_prompt(
-            run=run,
-            model=name,
-            conversation=conversation,
-            files=files,
-            names=await self._sessions.names(run.thread_id, mounted),
-            blobs=self._blobs,
-        )
-        await run_loop(
-            prompt=prompt,
-            model=model,
-            tools=Tools(
-                of=run,
-                files=tuple(mounted),
-                sessions=self._sessions,
-                publisher=self._publisher,
-                failures=await self._failures(run, begun=prompt.turn > 0),
-            ),
-            emit=driven.linking,
-            max_turns=self._max_turns,
-            deadline=driven.deadline,
-        )
-
-    async def _failures(self, run: Run, *, begun: bool) -> Failures:
-        """How the run's cells have failed so far."""
-        failures = Failures(self._same_failures)
-        for cell in await self._store.all(Cell, within=run.id) if begun else ():
-            if failure := failure_of(cell.code, cell.status, cell.outputs):
-                failures.add(failure)
-        return failures
+            await self._driver.go(driven)

@@ -12,6 +12,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from kernelci.api.routes import build
+from kernelci.engine.driver import Driver
 from kernelci.engine.ports import Models
 from kernelci.engine.publish import Publisher
 from kernelci.engine.service import Service
@@ -37,18 +38,16 @@ async def service_in(folder: Path, models: Models = HELLO, **changes: Any) -> As
         store = await stack.enter_async_context(SqlStore(f"sqlite:///{folder / 'kernelci.db'}"))
         blobs = await stack.enter_async_context(FolderBlobs(folder / "blobs", young=0))
         bus, sessions, transcripts = JournalBus(), PlayedSession(), NotedTranscripts()
+        driver = Driver(
+            store=store,
+            blobs=blobs,
+            sessions=sessions,
+            models=models,
+            publisher=Publisher(store=store, blobs=blobs, sessions=sessions, limit=1_000_000),
+            settings=settings,
+        )
         supervisor = await stack.enter_async_context(
-            Supervisor(
-                store=store,
-                blobs=blobs,
-                bus=bus,
-                transcripts=transcripts,
-                sessions=sessions,
-                models=models,
-                publisher=Publisher(store=store, blobs=blobs, sessions=sessions, limit=1_000_000),
-                max_turns=5,
-                same_failures=4,
-            )
+            Supervisor(store=store, bus=bus, transcripts=transcripts, driver=driver)
         )
         yield Service(
             settings,

@@ -14,6 +14,7 @@ from pathlib import Path
 import anyio
 
 from kernelci.app import kept
+from kernelci.engine.driver import Driver
 from kernelci.engine.ports import CellResult, MountedFile, OnOutput, SessionFile, Sessions, Store, Told
 from kernelci.engine.publish import Publisher
 from kernelci.engine.supervisor import Supervisor
@@ -74,16 +75,16 @@ async def measure(settings: Settings, rounds: int) -> None:
         async with kept(settings.model_copy(update={"data_dir": Path(folder)})) as rooms:
             sessions, bus = TimedSessions(rooms.sessions), JournalBus()
             publisher = Publisher(store=rooms.store, blobs=rooms.blobs, sessions=sessions, limit=1)
-            async with Supervisor(
+            driver = Driver(
                 store=rooms.store,
                 blobs=rooms.blobs,
-                bus=bus,
-                transcripts=rooms.transcripts,
                 sessions=sessions,
                 models=model,
                 publisher=publisher,
-                max_turns=CALLS + 1,
-                same_failures=4,
+                settings=settings,
+            )
+            async with Supervisor(
+                store=rooms.store, bus=bus, transcripts=rooms.transcripts, driver=driver
             ) as supervisor:
                 for _, label in interleaved(rounds, "new", "long"):
                     figure = new if label == "new" else long

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
+from kernelci.engine.driver import Driver
 from kernelci.engine.events import Recorded
 from kernelci.engine.ports import CellResult, Model, Models, MountedFile, OnOutput, SessionFile
 from kernelci.engine.publish import Publisher
@@ -18,6 +20,7 @@ from kernelci.engine.supervisor import Supervisor
 from kernelci.protocol import ids
 from kernelci.protocol.objects import Assistant, Cell, Message, Run, Thread
 from kernelci.protocol.parts import CodeInterpreterTool, Function, FunctionTool, Text, TextPart
+from kernelci.settings import Settings
 from kernelci.store.blobs import FolderBlobs
 from kernelci.store.bus import JournalBus
 from kernelci.store.store import SqlStore
@@ -91,24 +94,22 @@ class Engine:
     store: SqlStore = field(init=False)
     supervisor: Supervisor = field(init=False)
 
-    async def start(self, models: Models, *, max_turns: int = 5, same_failures: int = 4) -> None:
+    async def start(self, models: Models, **settings: Any) -> None:
         """Begin to drive runs with this model, healing what is there."""
         self.bus = JournalBus()
         self.store = await self.stack.enter_async_context(SqlStore(f"sqlite:///{self.folder / 'kernelci.db'}"))
         blobs = await self.stack.enter_async_context(FolderBlobs(self.folder / "blobs"))
         publisher = Publisher(store=self.store, blobs=blobs, sessions=self.session, limit=1000)
+        driver = Driver(
+            store=self.store,
+            blobs=blobs,
+            sessions=self.session,
+            models=models,
+            publisher=publisher,
+            settings=Settings(**settings),
+        )
         self.supervisor = await self.stack.enter_async_context(
-            Supervisor(
-                store=self.store,
-                blobs=blobs,
-                bus=self.bus,
-                transcripts=self.transcripts,
-                sessions=self.session,
-                models=models,
-                publisher=publisher,
-                max_turns=max_turns,
-                same_failures=same_failures,
-            )
+            Supervisor(store=self.store, bus=self.bus, transcripts=self.transcripts, driver=driver)
         )
 
     async def stop(self) -> None:

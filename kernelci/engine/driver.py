@@ -1,0 +1,74 @@
+"""How a run is driven from where it stands: prompt, tools and loop are put together from what is stored.
+
+When that happens, and what becomes of what goes wrong, is the supervisor's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kernelci.engine.blobs import Blobs
+from kernelci.engine.driven import Driven
+from kernelci.engine.failures import Failures, failure_of
+from kernelci.engine.inputs import session_files
+from kernelci.engine.links import Linking
+from kernelci.engine.loop import run_loop
+from kernelci.engine.ports import Models, MountedFile, Sessions, Store
+from kernelci.engine.prompt import build_prompt
+from kernelci.engine.publish import Publisher
+from kernelci.engine.tools import Tools
+from kernelci.protocol.objects import Cell, Message, Run, RunStep
+from kernelci.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """Drives any run; keeps nothing of it."""
+
+    store: Store
+    blobs: Blobs
+    sessions: Sessions
+    models: Models
+    publisher: Publisher
+    settings: Settings
+
+    async def go(self, driven: Driven) -> None:
+        """Drive the run from where it stands to its end or to the client's next turn."""
+        run = driven.run
+        model, name = self.models.serving(run.model)
+        conversation = await self.store.conversation(run.thread_id, Message, RunStep)
+        files = await session_files(
+            self.store.of(run.owner), run, [item for item in conversation if isinstance(item, Message)]
+        )
+        driven.linking = Linking(driven.recorder.emit, self.publisher, run)
+        mounted = [MountedFile(each.id, each.filename, self.blobs.path(each.blob)) for each in files]
+        prompt = await build_prompt(
+            run=run,
+            model=name,
+            conversation=conversation,
+            files=files,
+            names=await self.sessions.names(run.thread_id, mounted),
+            blobs=self.blobs,
+        )
+        await run_loop(
+            prompt=prompt,
+            model=model,
+            tools=Tools(
+                of=run,
+                files=tuple(mounted),
+                sessions=self.sessions,
+                publisher=self.publisher,
+                failures=await self._failures(run, begun=prompt.turn > 0),
+            ),
+            emit=driven.linking,
+            max_turns=self.settings.max_turns,
+            deadline=driven.deadline,
+        )
+
+    async def _failures(self, run: Run, *, begun: bool) -> Failures:
+        """How the run's cells have failed so far."""
+        failures = Failures(self.settings.same_failures)
+        for cell in await self.store.all(Cell, within=run.id) if begun else ():
+            if failure := failure_of(cell.code, cell.status, cell.outputs):
+                failures.add(failure)
+        return failures
