@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     same_failures: int = Field(
         4, ge=1, description="Times that the code of a run may fail in the same way; then the assistant says so."
     )
+    shown_output: int = Field(
+        6000, ge=1000, description="Characters of a cell's output that the model is shown; it can read on."
+    )
+    max_output: ByteSize = Field(
+        ByteSize(MEBIBYTE), ge=16 * 1024, le=16 * MEBIBYTE, description="Output of a cell that is kept: 1MiB."
+    )
     max_upload: int = Field(512 * MEBIBYTE, ge=1, description="Bytes in one uploaded file.")
     kernel: str = Field("kernelci", description="Kernelspec whose environment the model's code has.")
     max_upload_in_parts: int = Field(8192 * MEBIBYTE, ge=1, description="Bytes in one file that comes in parts.")

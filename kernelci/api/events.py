@@ -13,6 +13,7 @@ from typing import assert_never
 from kernelci.api.dialects.choice import Dialect
 from kernelci.api.dialects.objects import downgrade, downgrade_details, downgrade_name
 from kernelci.engine.events import (
+    CallAnswered,
     CallDelta,
     CodeDelta,
     CodeDone,
@@ -36,6 +37,8 @@ from kernelci.protocol.parts import JsonObject
 
 WireEvent = tuple[str, JsonObject]
 """An event's name and its data."""
+
+_CallEvent = CodeDelta | CallDelta | CallAnswered | OutputDelta
 
 
 @dataclass(slots=True)
@@ -80,7 +83,7 @@ class Stream:
                 yield self._whole(f"thread.message.{status}", recorded)
             case TextDelta():
                 yield from self._text_deltas(event, recorded)
-            case CodeDelta() | CallDelta() | OutputDelta():
+            case CodeDelta() | CallDelta() | CallAnswered() | OutputDelta():
                 yield from self._call_deltas(event, recorded)
             case (
                 TurnOpened()
@@ -126,9 +129,9 @@ class Stream:
             text["annotations"] = [annotation]
         yield _message_delta(recorded, {**part, "text": text})
 
-    def _call_deltas(self, event: CodeDelta | CallDelta | OutputDelta, recorded: Recorded) -> Iterator[WireEvent]:
+    def _call_deltas(self, event: _CallEvent, recorded: Recorded) -> Iterator[WireEvent]:
         """A call's deltas; before the first, the one that opens it."""
-        kind = "function" if isinstance(event, CallDelta) else "code_interpreter"
+        kind = "function" if isinstance(event, CallDelta | CallAnswered) else "code_interpreter"
         call: JsonObject = {"index": recorded.index, "type": kind}
         if event.call_id not in self._opened:
             self._opened.add(event.call_id)
@@ -137,20 +140,22 @@ class Stream:
         yield self._step_delta(recorded, {**call, kind: _more(event, recorded)})
 
 
-def _opening(event: CodeDelta | CallDelta | OutputDelta) -> JsonObject:
+def _opening(event: _CallEvent) -> JsonObject:
     """A call before anything is in it."""
     if isinstance(event, CallDelta):
         return {"name": event.name, "arguments": "", "output": None}
     return {"input": "", "outputs": []}
 
 
-def _more(event: CodeDelta | CallDelta | OutputDelta, recorded: Recorded) -> JsonObject:
+def _more(event: _CallEvent, recorded: Recorded) -> JsonObject:
     """What is new in a call."""
     match event:
         case CodeDelta(_, text):
             return {"input": text}
         case CallDelta(_, _, arguments):
             return {"arguments": arguments}
+        case CallAnswered(_, output):
+            return {"output": output}
         case OutputDelta(_, output):
             return {"outputs": [{"index": recorded.output_index, **output.model_dump(mode="json")}]}
 

@@ -61,6 +61,10 @@ class LiveRun(AssistantEventHandler):
 
     def on_run_step_done(self, run_step: RunStep) -> None:
         self._screen.end()
+        if run_step.step_details.type == "tool_calls":
+            for call in run_step.step_details.tool_calls:
+                if call.type == "function" and call.function.output is not None:
+                    self._screen.note(f"{call.function.name} {call.function.arguments}", "bright_black")
 
     def on_text_delta(self, delta: TextDelta, snapshot: Text) -> None:
         self._screen.say(delta.value or "")

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from kernelci.engine.events import Call
 from kernelci.engine.ports import CODE_TOOL
+from kernelci.engine.results import Results
 from kernelci.protocol.objects import (
     ClientCall,
     CodeCall,
-    CodeOutput,
-    Logs,
     Message,
     MessageCreation,
     Run,
@@ -22,20 +21,6 @@ from kernelci.protocol.objects import (
 from kernelci.protocol.parts import ContentPart, ImageFilePart, ImageUrlPart, JsonObject, RefusalPart, TextPart
 
 CHARACTERS_A_TOKEN = 4
-
-HEAD = TAIL = 16 * 1024
-"""Characters of a cell's output that the model is shown from its beginning and its end."""
-
-
-def result_text(outputs: Iterable[CodeOutput]) -> str:
-    """What the model is told of a cell's outputs: head and tail of long ones."""
-    told = "\n".join(
-        output.logs if isinstance(output, Logs) else "[a figure was displayed to the user]" for output in outputs
-    )
-    if len(told) > HEAD + TAIL:
-        left_out = len(told) - HEAD - TAIL
-        told = f"{told[:HEAD]}\n[… {left_out} characters left out …]\n{told[-TAIL:]}"
-    return told or "[no output]"
 
 
 def remembered(conversation: Sequence[Message | RunStep], run: Run) -> Sequence[Message | RunStep]:
@@ -60,7 +45,9 @@ def _written_by(step: RunStep) -> str | None:
     return details.message_creation.message_id if isinstance(details, MessageCreation) else None
 
 
-def spoken(conversation: Iterable[Message | RunStep], pictures: Mapping[str, str]) -> list[JsonObject]:
+def spoken(
+    conversation: Iterable[Message | RunStep], pictures: Mapping[str, str], given: Results
+) -> list[JsonObject]:
     """The chat messages: one a user's message, one a reply with its calls, one a call's result."""
     said = {item.id: item for item in conversation if isinstance(item, Message)}
     written = {id for item in conversation if isinstance(item, RunStep) and (id := _written_by(item))}
@@ -80,22 +67,38 @@ def spoken(conversation: Iterable[Message | RunStep], pictures: Mapping[str, str
         if isinstance(item, Message):
             chat.append(_posted(item, pictures))
         else:
-            _take_step(item, said, chat[-1], results)
+            _take_step(item, said, chat[-1])
+            results += _results(item, given)
     return [message for message in (*chat, *results) if _says_something(message)]
 
 
-def _take_step(step: RunStep, said: Mapping[str, Message], reply: JsonObject, results: list[JsonObject]) -> None:
-    """Add a step to the reply that it was part of, and what its calls gave to the results."""
+def _take_step(step: RunStep, said: Mapping[str, Message], reply: JsonObject) -> None:
+    """Add a step to the reply that it was part of."""
     details = step.step_details
     if not isinstance(details, ToolCalls):
         message = said.get(details.message_creation.message_id)
         reply["content"] += _text_of(message) if message else ""
         return
-    for call in details.tool_calls:
-        if isinstance(call, SearchCall):
-            continue  # no tool of ours: another service's, in a thread that was imported
+    for call in _known(details):
         reply.setdefault("tool_calls", []).append(_called(call))
-        results.append({"role": "tool", "tool_call_id": call.id, "content": _gave(call, step)})
+
+
+def _results(step: RunStep, given: Results) -> list[JsonObject]:
+    """What a step's calls gave."""
+    details = step.step_details
+    if not isinstance(details, ToolCalls):
+        return []
+    return [result(call.id, given.told(call.id)) for call in _known(details)]
+
+
+def _known(details: ToolCalls) -> Iterable[CodeCall | ClientCall]:
+    """The calls but those of no tool of ours: another service's, in a thread that was imported."""
+    return (call for call in details.tool_calls if not isinstance(call, SearchCall))
+
+
+def result(call_id: str, told: str) -> JsonObject:
+    """What a call gave, as the model is told."""
+    return {"role": "tool", "tool_call_id": call_id, "content": told}
 
 
 def _says_something(message: JsonObject) -> bool:
@@ -106,13 +109,6 @@ def _called(call: CodeCall | ClientCall) -> JsonObject:
     if isinstance(call, CodeCall):
         return _function(call.id, CODE_TOOL, json.dumps({"code": call.code_interpreter.input}, ensure_ascii=False))
     return _function(call.id, call.function.name, call.function.arguments)
-
-
-def _gave(call: CodeCall | ClientCall, step: RunStep) -> str:
-    if isinstance(call, ClientCall):
-        return call.function.output or ""
-    told = result_text(call.code_interpreter.outputs)
-    return told if step.status == "completed" else f"{told}\n[the run ended here: {step.status}]"
 
 
 def replied(text: str, calls: Iterable[Call]) -> JsonObject:

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kernelci.engine.events import (
+    CallAnswered,
     CallDelta,
+    CallEvent,
     CodeDelta,
     CodeDone,
     MessageMoved,
@@ -182,7 +184,7 @@ class CallsDraft:
     def __contains__(self, call_id: str) -> bool:
         return call_id in self._calls
 
-    def take(self, event: CodeDelta | CodeDone | CallDelta | OutputDelta | Output | OutputsSubmitted) -> Place:
+    def take(self, event: CallEvent) -> Place:
         """Take an event in; gives where it belongs."""
         match event:
             case CodeDelta(call_id, text):
@@ -191,13 +193,14 @@ class CallsDraft:
                 self._code(call_id).pieces = [code]
                 self._code(call_id).done = True
             case CallDelta(call_id, name, arguments):
-                call = self._calls.setdefault(call_id, _Function(name))
-                if isinstance(call, _Function):
-                    call.pieces.append(arguments)
+                self._calls.setdefault(call_id, _Function(name))
+                self._function(call_id).pieces.append(arguments)
             case OutputDelta(call_id):
                 return Place(self._place(call_id), self._code(call_id).show(event))
             case Output(call_id):
                 self._code(call_id).ended = True
+            case CallAnswered(call_id, output):
+                self._function(call_id).output = output
             case OutputsSubmitted(outputs):
                 for call_id, call in self._calls.items():
                     if isinstance(call, _Function):
@@ -229,6 +232,12 @@ class CallsDraft:
         call = self._calls.setdefault(call_id, _Code())
         if not isinstance(call, _Code):
             raise AssertionError(f"{call_id} is a function's call")
+        return call
+
+    def _function(self, call_id: str) -> _Function:
+        call = self._calls[call_id]
+        if not isinstance(call, _Function):
+            raise AssertionError(f"{call_id} is a cell")
         return call
 
 

@@ -49,6 +49,7 @@ class Driver:
             files=files,
             names=await self.sessions.names(run.thread_id, mounted),
             blobs=self.blobs,
+            room=self.settings.shown_output,
         )
         await run_loop(
             prompt=prompt,
@@ -59,6 +60,7 @@ class Driver:
                 sessions=self.sessions,
                 publisher=self.publisher,
                 failures=await self._failures(run, begun=prompt.turn > 0),
+                results=prompt.results,
             ),
             emit=driven.linking,
             max_turns=self.settings.max_turns,

@@ -90,6 +90,14 @@ class CallDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class CallAnswered:
+    """A call of a function that we carry out ourselves is over."""
+
+    call_id: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutputDelta:
     """More of what a cell shows: logs that go on with those before, or a picture. `stream` is what printed it."""
 
@@ -127,6 +135,10 @@ class UsageCounted:
     """What the model's reply cost."""
 
     usage: Usage
+
+
+CallEvent = CodeDelta | CodeDone | CallDelta | CallAnswered | OutputDelta | Output | OutputsSubmitted
+"""What happens to the calls of a step."""
 
 
 # Added by the recorder
@@ -171,6 +183,7 @@ Event = (
     | CodeDelta
     | CodeDone
     | CallDelta
+    | CallAnswered
     | OutputDelta
     | Output
     | OutputsSubmitted

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from kernelci.engine.drafts import CallsDraft, MessageDraft, cell_of, figures
 from kernelci.engine.events import (
+    CallAnswered,
     CallDelta,
+    CallEvent,
     CodeDelta,
     CodeDone,
     Event,
@@ -136,7 +138,7 @@ class OpenRun:
                 return (*self._closing(), self._new_calls(), event)
             case TurnOpened():
                 return (*self._closing(), event)
-            case Output():
+            case Output() | CallAnswered():
                 return (event, *self._closing())
             case OutputsSubmitted():
                 return (event, *self._closing(), RunMoved("queued"))
@@ -307,7 +309,7 @@ class OpenRun:
                 message = draft.finished(event)
                 return Applied(message, (message,))
 
-    def _call(self, event: CodeDelta | CodeDone | CallDelta | OutputDelta | Output | OutputsSubmitted) -> Applied:
+    def _call(self, event: CallEvent) -> Applied:
         calls = self._calls
         if calls is None:
             raise AssertionError(f"{type(event).__name__} without an open tool call")

@@ -20,6 +20,9 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 CODE_TOOL = "code_interpreter"
 """The name under which a model is offered the interpreter; its one argument is `code`."""
 
+READ_TOOL = "read_output"
+"""The name under which it is offered the reader of long outputs, unless a function of the client's has that."""
+
 
 # Models
 

@@ -14,30 +14,14 @@ from typing import Literal
 import anyio
 
 from kernelci.engine.blobs import Blobs
-from kernelci.engine.chat import remembered, replied, spoken, tokens_in
+from kernelci.engine.chat import remembered, replied, result, spoken, tokens_in
 from kernelci.engine.events import Call
 from kernelci.engine.inputs import pictures_in
-from kernelci.engine.ports import CODE_TOOL, ModelRequest, Reply
+from kernelci.engine.offered import can_read, offered, runs_code, tool_choice
+from kernelci.engine.ports import READ_TOOL, ModelRequest, Reply
+from kernelci.engine.results import Result, Results
 from kernelci.protocol.objects import File, Message, Run, RunStep, Usage
-from kernelci.protocol.parts import AnswerFormat, CodeInterpreterTool, ForcedTool, FunctionTool, JsonObject
-
-_INTERPRETER: JsonObject = {
-    "type": "function",
-    "function": {
-        "name": CODE_TOOL,
-        "description": (
-            "Run Python in the conversation's own IPython kernel. Variables and imports are kept between calls. "
-            "The working folder is /mnt/data. There is no network. Figures are shown to the user when they are "
-            "displayed; a file is given to the user by a link such as [name](sandbox:/mnt/data/name)."
-        ),
-        "parameters": {
-            "type": "object",
-            "properties": {"code": {"type": "string", "description": "Python source, as in a notebook cell"}},
-            "required": ["code"],
-            "additionalProperties": False,
-        },
-    },
-}
+from kernelci.protocol.parts import AnswerFormat, JsonObject
 
 
 @dataclass(slots=True)
@@ -51,6 +35,7 @@ class Prompt:
     run: Run
     model: str
     messages: list[JsonObject]
+    results: Results
     fixed: int = 0
     earlier: int = 0
     unsaid: str = ""
@@ -60,12 +45,12 @@ class Prompt:
     def request(self, turn: int, *, with_tools: bool = True) -> ModelRequest:
         """The question of one turn. A forced tool is forced on the first only, or the run could never end."""
         run = self.run
-        tools = _offered(run) if with_tools else ()
+        tools = self._tools() if with_tools else ()
         return ModelRequest(
             model=self.model,
             messages=tuple(self.messages),
             tools=tools,
-            tool_choice=_tool_choice(run, turn) if tools else None,
+            tool_choice=tool_choice(run, turn) if tools else None,
             parallel_tool_calls=False if tools and not run.parallel_tool_calls else None,
             temperature=run.temperature,
             top_p=run.top_p,
@@ -80,9 +65,13 @@ class Prompt:
         said = reply.text + "".join(call.then for call in reply.calls)
         self.messages.append(replied(said, reply.calls))
 
-    def add_result(self, call: Call, result: str) -> None:
+    def add_result(self, call: Call, given: Result) -> None:
         """Take what a call gave into the conversation."""
-        self.messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
+        if call.code is None:
+            self.results.add_function(call.id, READ_TOOL, given.text)
+        else:
+            self.results.add(call.id, given)
+        self.messages.append(result(call.id, self.results.told(call.id)))
 
     def fit(self) -> Literal["max_completion_tokens", "max_prompt_tokens"] | None:
         """Leave out what the run's budget has no room for; gives the budget that does not do, if any.
@@ -91,7 +80,7 @@ class Prompt:
         """
         if self.run.max_prompt_tokens is not None:
             room = self.run.max_prompt_tokens - self.usage.prompt_tokens
-            while (too_long := tokens_in(self.messages, _offered(self.run)) > room) and self._leave_out(1):
+            while (too_long := tokens_in(self.messages, self._tools()) > room) and self._leave_out(1):
                 pass
             if too_long or room <= 0:
                 return "max_prompt_tokens"
@@ -99,8 +88,30 @@ class Prompt:
         return "max_completion_tokens" if left is not None and left <= 0 else None
 
     def shorten(self) -> bool:
-        """Leave out the older half of the earlier conversation; False if there is none that may be left out."""
-        return self._leave_out(-(-self.earlier // 2))
+        """Make it clearly shorter; False if there is nothing left that may be.
+
+        The oldest results first, which the model can read again, then the older half of the earlier conversation.
+        """
+        return self._shorten_results() or self._leave_out(-(-self.earlier // 2))
+
+    def _shorten_results(self) -> bool:
+        """Leave only a little of the oldest results, until half of what that can save is saved.
+
+        So much at once, because whatever an endpoint remembers of a prompt ends where the prompt has changed.
+        """
+        saved = {
+            at: self.results.saving(message.get("tool_call_id", "")) for at, message in enumerate(self.messages)
+        }
+        rest = sum(saved.values()) / 2
+        for at, saving in saved.items():
+            if saving and rest > 0:
+                call_id = self.messages[at]["tool_call_id"]
+                self.messages[at] = result(call_id, self.results.shorten(call_id))
+                rest -= saving
+        return any(saved.values())
+
+    def _tools(self) -> tuple[JsonObject, ...]:
+        return offered(self.run, reader=self.results.are_cut)
 
     def _leave_out(self, count: int) -> bool:
         if self.earlier == 0 or self.run.truncation_strategy.type != "auto":
@@ -124,17 +135,20 @@ async def build_prompt(
     files: Sequence[File],
     names: Mapping[str, str],
     blobs: Blobs,
+    room: int,
 ) -> Prompt:
     """The prompt of a run, from its thread's messages and steps in the order they were made.
 
-    `names` are those of the files in /mnt/data, by file id.
+    `names` are those of the files in /mnt/data, by file id; `room` is how many characters of an output are shown.
     """
+    results = Results(room, readable=can_read(run))
+    results.take(conversation)
     shown = pictures_in(item for item in conversation if isinstance(item, Message))
     pictures = {file.id: await _data_url(file, blobs) for file in files if file.id in shown and _picture_type(file)}
     mine = [item for item in conversation if isinstance(item, RunStep) and item.run_id == run.id]
     turns = [step.turn for step in mine]
     system = _system(run, names)
-    chat = spoken(remembered(conversation, run), pictures)
+    chat = spoken(remembered(conversation, run), pictures, results)
     unsaid = mine[-1].then if mine else ""
     if unsaid:
         reply = next(message for message in reversed(chat) if message["role"] == "assistant")
@@ -143,6 +157,7 @@ async def build_prompt(
         run=run,
         model=model,
         messages=[*system, *chat],
+        results=results,
         fixed=len(system),
         earlier=max((at for at, message in enumerate(chat) if message["role"] == "user"), default=0),
         unsaid=unsaid,
@@ -153,7 +168,7 @@ async def build_prompt(
 
 def _system(run: Run, names: Mapping[str, str]) -> list[JsonObject]:
     text = run.instructions
-    if names and any(isinstance(tool, CodeInterpreterTool) for tool in run.tools):
+    if names and runs_code(run):
         listing = "\n".join(f"- /mnt/data/{name} (file id {id})" for id, name in names.items())
         text = f"{text}\n\nThe user's files:\n{listing}".strip()
     return [{"role": "system", "content": text}] if text else []
@@ -169,34 +184,6 @@ def _picture_type(file: File) -> str | None:
 async def _data_url(file: File, blobs: Blobs) -> str:
     data = await anyio.Path(blobs.path(file.blob)).read_bytes()
     return f"data:image/{_picture_type(file)};base64,{base64.b64encode(data).decode()}"
-
-
-def _offered(run: Run) -> tuple[JsonObject, ...]:
-    """The tools the model is told of; file search has none yet."""
-    offered: list[JsonObject] = []
-    for tool in run.tools:
-        match tool:
-            case CodeInterpreterTool():
-                offered.append(_INTERPRETER)
-            case FunctionTool():
-                offered.append({"type": "function", "function": tool.function.model_dump()})
-            case _:
-                continue
-    return tuple(offered)
-
-
-def _tool_choice(run: Run, turn: int) -> str | JsonObject | None:
-    choice = run.tool_choice
-    if choice == "none":
-        return "none"
-    if turn > 0 or choice == "auto":
-        return None
-    if isinstance(choice, ForcedTool):
-        if choice.type == "file_search":
-            return None  # there is nothing to search yet
-        name = choice.function.name if choice.function else CODE_TOOL
-        return {"type": "function", "function": {"name": name}}
-    return choice
 
 
 def _answer_format(run: Run) -> JsonObject | None:

@@ -15,6 +15,7 @@ import anyio
 
 from kernelci.engine.bus import Bus
 from kernelci.engine.events import (
+    CallAnswered,
     CallDelta,
     CodeDelta,
     Event,
@@ -32,7 +33,17 @@ from kernelci.engine.ports import Store, Transcripts
 from kernelci.protocol.objects import Cell, Message, Run, RunStep
 from kernelci.protocol.states import ACTIVE
 
-_GO_ON: Final = (TurnOpened, TextDelta, TextDone, CodeDelta, CallDelta, OutputDelta, Output, UsageCounted)
+_GO_ON: Final = (
+    TurnOpened,
+    TextDelta,
+    TextDone,
+    CodeDelta,
+    CallDelta,
+    CallAnswered,
+    OutputDelta,
+    Output,
+    UsageCounted,
+)
 """The events that a run does not wait for: what it does next is right even if they are never stored."""
 
 

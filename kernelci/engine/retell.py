@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from kernelci.engine.bus import Bus
 from kernelci.engine.events import (
+    CallAnswered,
     CallDelta,
     CodeDelta,
     Event,
@@ -18,7 +19,7 @@ from kernelci.engine.events import (
     StepOpened,
     TextDelta,
 )
-from kernelci.engine.ports import Page, Store
+from kernelci.engine.ports import READ_TOOL, Page, Store
 from kernelci.protocol.objects import ClientCall, CodeCall, Message, MessageCreation, Run, RunStep, ToolCalls
 from kernelci.protocol.parts import ImageFilePart, TextPart
 
@@ -131,6 +132,8 @@ def _calls(run: Run, opened: RunStep, details: ToolCalls) -> Iterator[Recorded]:
         elif isinstance(call, ClientCall):
             arguments = call.function.arguments
             yield _record(run, opened, CallDelta(call.id, call.function.name, arguments), index=index)
+            if call.function.name == READ_TOOL and call.function.output is not None:
+                yield _record(run, opened, CallAnswered(call.id, call.function.output), index=index)
 
 
 def _record(

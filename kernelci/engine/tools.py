@@ -4,40 +4,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernelci.engine.chat import result_text
 from kernelci.engine.drafts import ShownOutputs
-from kernelci.engine.events import Call, CodeDone, Output, OutputDelta
+from kernelci.engine.events import Call, CallAnswered, CallDelta, CodeDone, Output, OutputDelta
 from kernelci.engine.failures import NOT_RUN, Failure, Failures, failure_of, told_again, told_at_last
-from kernelci.engine.ports import Emit, MountedFile, Sessions, Told
+from kernelci.engine.offered import can_read, functions_of
+from kernelci.engine.ports import READ_TOOL, Emit, MountedFile, Sessions, Told
 from kernelci.engine.publish import Publisher
+from kernelci.engine.reading import read
+from kernelci.engine.results import Result, Results, whole
 from kernelci.protocol.objects import CodeOutput, FileId, Image, Logs, Run
-from kernelci.protocol.parts import FunctionTool
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The tools of one run, with the files its session sees and the failures it has had."""
+    """The tools of one run, with the files its session sees, the failures it has had and its thread's results."""
 
     of: Run
     files: tuple[MountedFile, ...]
     sessions: Sessions
     publisher: Publisher
     failures: Failures
+    results: Results
 
     def are_the_clients(self, call: Call) -> bool:
         """Whether the client has to run this call."""
-        return call.name in {tool.function.name for tool in self.of.tools if isinstance(tool, FunctionTool)}
+        return call.name in functions_of(self.of)
 
-    async def run(self, call: Call, emit: Emit) -> str:
+    async def run(self, call: Call, emit: Emit) -> Result:
         """Carry out a call that is ours; gives what the model is told.
 
         Raises:
             KernelUnavailable: the code has no kernel to run in.
         """
         if call.code is None:
-            return f"There is no tool named {call.name!r}."
+            return await self._answer(call, emit)
         if self.failures.are_enough:
-            return NOT_RUN
+            return Result(NOT_RUN)
         await emit(CodeDone(call.id, call.code))
 
         shown = ShownOutputs()
@@ -50,7 +52,16 @@ class Tools:
         result = await self.sessions.execute(self.of.thread_id, call.code, files=self.files, on_output=told)
         await emit(Output(call.id, result.status, result.execution_count, result.outputs))
         failure = failure_of(call.code, result.status, result.outputs)
-        return result_text(shown.whole()) + (await self._beside(failure) if failure else "")
+        return Result(whole(shown.whole()), await self._beside(failure) if failure else "")
+
+    async def _answer(self, call: Call, emit: Emit) -> Result:
+        """Carry out a call that runs no code. To clients it is a function whose output is there already."""
+        if call.name != READ_TOOL or not can_read(self.of):
+            return Result(f"There is no tool named {call.name!r}.")
+        await emit(CallDelta(call.id, call.name, call.arguments))
+        answer = await read(call.arguments, self.results)
+        await emit(CallAnswered(call.id, answer))
+        return Result(answer)
 
     async def _beside(self, failure: Failure) -> str:
         """What the model is told beside what the cell has shown, and nobody else: steps are the cell's."""

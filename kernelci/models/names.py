@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kernelci.engine.ports import CODE_TOOL, ModelRequest
+from kernelci.engine.ports import CODE_TOOL, READ_TOOL, ModelRequest
 
 _INTERPRETERS = frozenset(
     {
@@ -36,7 +36,9 @@ def tool_meant(name: str, request: ModelRequest) -> str:
     for known in (name, bare, *parts[-1:]):
         if known in offered:
             return known
-    if request.offers_code and (_is_interpreter(bare, parts) or (not bare and len(offered) == 1)):
+    if request.offers_code and (
+        _is_interpreter(bare, parts) or (not bare and {CODE_TOOL, READ_TOOL}.issuperset(offered))
+    ):
         return CODE_TOOL
     return name
 

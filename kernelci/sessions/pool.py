@@ -19,6 +19,7 @@ from kernelci.protocol.parts import JsonObject
 from kernelci.sandbox import beneath
 from kernelci.sandbox.engine import Engine
 from kernelci.sessions.client import LOST, CellLimits, KernelClient
+from kernelci.sessions.trim import Limits
 from kernelci.sessions.workspace import Workspace
 from kernelci.settings import Settings
 
@@ -54,7 +55,10 @@ class SessionPool:
         self._engine = engine
         self._workspace = Workspace(folder, owner=engine.owner)
         self._limits = CellLimits(
-            timeout=settings.execution_timeout, grace=settings.interrupt_grace, disk=settings.disk
+            timeout=settings.execution_timeout,
+            grace=settings.interrupt_grace,
+            disk=settings.disk,
+            kept=Limits(text=settings.max_output),
         )
         self._max_kernels = settings.max_kernels
         self._idle = math.inf if settings.session_idle == "never" else settings.session_idle

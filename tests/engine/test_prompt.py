@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from kernelci.engine.chat import HEAD, TAIL, result_text
 from kernelci.engine.events import Call
 from kernelci.engine.ports import CODE_TOOL, Reply
 from kernelci.engine.prompt import Prompt, build_prompt
@@ -108,6 +107,7 @@ async def prompt_of(
         files=files,
         names={file.id: file.filename for file in files},
         blobs=Folder(at),
+        room=1000,
     )
 
 
@@ -221,13 +221,6 @@ async def test_functions_are_offered_as_the_client_gave_them() -> None:
     function = Function(name="f", parameters={"type": "object", "properties": {"x": {"default": None}}})
     prompt = await prompt_of(a_run(tools=(FunctionTool(function=function),)))
     assert prompt.request(0).tools[0]["function"]["parameters"] == function.parameters
-
-
-def test_long_output_is_told_by_its_head_and_tail() -> None:
-    told = result_text([Logs(logs="a" * HEAD + "b" * 1000 + "c" * TAIL)])
-    assert told.startswith("a" * HEAD) and told.endswith("c" * TAIL)
-    assert "1000 characters left out" in told
-    assert "b" not in told
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,82 @@
+"""Texts that are too long: what is shown of them, how the rest is read, and that it takes no time to speak of."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernelci.engine.long_text import ROW, abridged, count, found, part
+
+LINES = "\n".join(f"line {number}" for number in range(1, 5001))
+TEXTS = st.lists(st.sampled_from(["\n", "a", "no end ", "x" * ROW, "y" * (2 * ROW + 1)]), max_size=30).map("".join)
+
+
+def test_a_long_text_is_shown_by_whole_lines_of_its_beginning_and_end() -> None:
+    told = abridged(LINES, 1000, "out_3", "ask for more")
+    assert told.startswith("line 1\nline 2\n")
+    assert told.endswith("\nline 4999\nline 5000")
+    assert (
+        "\n[… out_3 goes on: 5,000 lines with 48,892 characters in all; lines 64 to 4,950 are not shown here; "
+        "ask for more …]\nline 4951\n"
+    ) in told
+    assert "line 63\n" in told
+    assert "line 64\n" not in told
+
+
+def test_one_endless_line_is_counted_as_many() -> None:
+    told = abridged("x" * 100_000, 1000)
+    assert told.count("x") == 300 + 400
+    assert "334 lines with 100,000 characters" in told
+    assert part("x" * 601, 3, None, 1000) == "[lines 3 to 3 of 3]\nx"
+
+
+@given(TEXTS, st.integers(1, 2000))
+def test_an_abridged_text_has_a_beginning_and_an_end_of_the_whole_and_not_much_more(text: str, room: int) -> None:
+    told = abridged(text, room)
+    if len(text) <= room:
+        assert told == text
+    else:
+        head, note, tail = re.split(r"\n?(\[… [^\n]* …\])\n", told)
+        assert text.startswith(head) and text.endswith(tail)
+        assert len(head) + len(tail) <= room + 1
+        assert f"{count(text):,} lines with {len(text):,} characters" in note
+
+
+@given(TEXTS, st.integers(ROW, 2000))
+def test_page_by_page_nothing_is_lost(text: str, room: int) -> None:
+    read, row, rows = "", 1, max(1, count(text))
+    while row <= rows:
+        head, _, shown = part(text, row, None, room).partition("\n")
+        first, last, of = (int(number) for number in re.findall(r"\d+", head))
+        assert (first, of) == (row, rows)
+        shown = re.sub(r"\n\[… .* …\]\Z", "", shown)
+        assert len(shown) <= room
+        read += shown
+        row = last + 1
+    assert read.replace("\n", "") == text.replace("\n", "")
+
+
+def test_parts_that_there_are_not() -> None:
+    assert part(LINES, 5001, None, 1000) == part(LINES, 20, 10, 1000) == "[There are lines 1 to 5,000.]"
+    assert part(LINES, -2, None, 1000) == "[lines 4,999 to 5,000 of 5,000]\nline 4999\nline 5000"
+    assert part(LINES, -9999, 1, 1000) == "[lines 1 to 1 of 5,000]\nline 1"
+    assert part("", 1, None, 1000) == "[lines 1 to 1 of 1]\n"
+
+
+def test_what_is_found_comes_with_the_lines_beside_it() -> None:
+    assert found(LINES, "LINE 77", 70, 30) == (
+        "['LINE 77' is in 11 lines; 1 of them follow; search again with from_line=770 for more]\n"
+        "76: line 76\n77: line 77\n78: line 78"
+    )
+    assert found(LINES, "line 1234|nothing|line 99$", 1, 1000).endswith(
+        "1233: line 1233\n1234: line 1234\n1235: line 1235"
+    )
+    assert found(LINES, "nothing", 1, 1000) == "['nothing' is in none of the 5,000 lines.]"
+    assert found("ΐ İ\nfound", "Found", 1, 1000) == "['Found' is in none of the 2 lines.]"
+    assert "2: found" in found("ΐ İ\nfound", "found", 1, 1000)
+
+
+def test_a_search_that_is_nearly_everywhere_is_over_at_once() -> None:
+    assert found("a" * 10_000_000, "a" * 199 + "b", 1, 1000).endswith("is in none of the 33,334 lines.]")
