@@ -25,9 +25,9 @@ from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
 from kernelci.errors import KernelUnavailable
+from kernelci.sandbox import beneath, runtime
 from kernelci.sandbox.environment import Environment, of_kernelspec
 from kernelci.sandbox.owner import owner
-from kernelci.sandbox.runtime import RuntimeFolder
 from kernelci.sandbox.watch import DiskLimits, watch_disk
 from kernelci.sandbox.zygote import Limits
 from kernelci.settings import Settings
@@ -52,7 +52,7 @@ class KernelciProvisioner(KernelProvisionerBase):
     folder: Path
     limits: Limits
     disk: DiskLimits
-    runtime: RuntimeFolder | None = None
+    runtime: Path | None = None
     process: subprocess.Popen[bytes] | None = None
     exit_code: int | None = None
     _lifeline: int | None = None
@@ -90,16 +90,16 @@ class KernelciProvisioner(KernelProvisionerBase):
         self.environment = wanted or of_kernelspec(Path(self.kernel_spec.resource_dir), settings.cache_dir)
         self._let_go()
         self._held = self.environment.hold()
-        self.runtime = self.runtime or RuntimeFolder.new()
-        self.folder = folder or self.runtime.path / "data"
+        self.runtime = self.runtime or runtime.make()
+        self.folder = folder or self.runtime / "data"
         self.folder.mkdir(exist_ok=True)
         if user := owner():
             _give(self.folder, user)
         manager = cast(KernelManager, self.parent)
         manager.transport = "ipc"
-        manager.ip = str(self.runtime.path / "k")
+        manager.ip = str(self.runtime / "k")
         manager.cache_ports = False
-        manager.connection_file = manager.connection_file or str(self.runtime.path / "kernel.json")
+        manager.connection_file = manager.connection_file or str(self.runtime / "kernel.json")
         manager.write_connection_file()
         self.connection_info = manager.get_connection_info()
         ours = {"{python}": str(self.environment.python), "{launch}": str(LAUNCH)}
@@ -207,11 +207,11 @@ class KernelciProvisioner(KernelProvisionerBase):
             return
         self._let_go()
         if self.runtime:
-            runtime, self.runtime = self.runtime, None
+            folder, self.runtime = self.runtime, None
             try:
-                await anyio.to_thread.run_sync(runtime.remove)
+                await anyio.to_thread.run_sync(beneath.remove, folder)
             except OSError:
-                logger.warning("could not remove %s", runtime.path, extra={"action": "runtime_left"}, exc_info=True)
+                logger.warning("could not remove %s", folder, extra={"action": "runtime_left"}, exc_info=True)
 
     def _let_go(self) -> None:
         """The environment may be pruned again."""

@@ -40,7 +40,17 @@ def run_tests(environment: Environment, *arguments: str, **variables: str) -> su
     """Run pytest with these arguments as an ordinary user: the one who tests, unless that is root."""
     with tempfile.TemporaryDirectory() as folder:
         temporary, own, stage = Path(folder), Path(folder, "own"), Path(folder, "stage")
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp", str(own / "tests")]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-n0",
+            "--basetemp",
+            str(own / "tests"),
+        ]
         own.mkdir()
         if os.geteuid() == 0:
             temporary.chmod(0o711)

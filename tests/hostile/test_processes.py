@@ -190,7 +190,8 @@ async def share_memory(small: Place) -> None:
     says = "memory ran out, of which the session may use 512 MiB" in text_of(result)
 
     assert (result.status, says) == (("interrupted", True) if limited else ("ok", False))
-    assert last_line(await small.attack("kept", "together")) == "1"
+    # A process that Linux ends a moment later is told of with this cell.
+    assert "1" in text_of(await small.attack("kept", "together")).splitlines()
     await small.attack("os._exit(0)", "together")
 
 

@@ -22,8 +22,8 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
 from kernelci.errors import KernelUnavailable
+from kernelci.sandbox import runtime
 from kernelci.sandbox.environment import Environment
-from kernelci.sandbox.runtime import RuntimeFolder
 from kernelci.sandbox.watch import DiskLimits, watch_disk
 from tests.sandbox.conftest import FORBIDDEN
 from tests.sessions.conftest import gone
@@ -67,7 +67,7 @@ def connected(port):
 
 async def test_any_client_can_start_one_without_a_session(built: Environment):
     async with jupyter() as (manager, client):
-        runtime = manager.provisioner.runtime.path
+        runtime = manager.provisioner.runtime
         sockets = [path for path in runtime.iterdir() if path.is_socket()]
         assert await value(client, "__import__('os').getcwd()") == "/mnt/data"
         assert await value(client, "__import__('os').listdir('.')") == []
@@ -135,7 +135,7 @@ async def test_it_is_confined(built: Environment, tmp_path: Path):
                 client, "[os.getuid(), os.getpid(), [p for p in os.listdir('/proc') if p.isdigit()]]"
             )
             status = await value(client, "open('/proc/self/status').read()")
-            sockets = [str(path) for path in manager.provisioner.runtime.path.iterdir() if path.is_socket()]
+            sockets = [str(path) for path in manager.provisioner.runtime.iterdir() if path.is_socket()]
             assert await value(client, f"[os.path.exists(path) for path in {sockets}]") == [False] * 5
 
     assert seen == [1000, 1, ["1"]]
@@ -210,24 +210,23 @@ async def test_it_goes_with_its_host(built: Environment, tmp_path: Path):
 
 
 async def test_what_a_killed_host_has_left_is_removed_by_the_next(built: Environment, tmp_path: Path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, tmp_path / "data", "wait"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as host:
-        next(line for line in host.stdout if line.startswith("pid "))
-        (left,) = tmp_path.glob("kernelci-kernel-*")
-        RuntimeFolder.new().remove()
-        assert left.exists()
-        host.kill()
-    (tmp_path / "kernelci-kernel-of-nobody").symlink_to(built.folder)
-    RuntimeFolder.new().remove()
+    with tempfile.TemporaryDirectory() as short, monkeypatch.context() as patched:
+        patched.setenv("TMPDIR", short)  # as short as sockets' paths have to be
+        patched.setattr(tempfile, "tempdir", None)
+        with subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, tmp_path / "data", "wait"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as host:
+            next(line for line in host.stdout if line.startswith("pid "))
+            (left,) = Path(short).iterdir()
+            runtime.make().rmdir()
+            assert left.exists()
+            host.kill()
+        runtime.make().rmdir()
 
-    assert not left.exists()
-    assert built.ready
+        assert not left.exists()
 
 
 async def test_its_limits_are_those_of_the_settings(built: Environment, monkeypatch):
@@ -300,7 +299,7 @@ async def test_one_that_cannot_start_says_why_and_leaves_nothing(built: Environm
     manager = AsyncKernelManager(kernel_name="kernelci")
     with pytest.raises(KernelUnavailable, match="No module named 'zmq'"):
         await manager.start_kernel(environment=Environment(place / "environment", built.lock))
-    runtime = manager.provisioner.runtime.path
+    runtime = manager.provisioner.runtime
     await manager.shutdown_kernel(now=True)
     assert not runtime.exists()
 

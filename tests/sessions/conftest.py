@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
+import anyio
 import pytest
 
 from kernelci.engine.ports import CellResult, MountedFile
@@ -56,6 +57,23 @@ class Pool:
     async def run(self, code: str, *files: MountedFile, session: str = "thread_1") -> CellResult:
         """Run a cell."""
         return await self.sessions.execute(session, code, files=files, on_output=unheard)
+
+    @asynccontextmanager
+    async def busy(self, code: str, session: str = "thread_1") -> AsyncGenerator[list[CellResult]]:
+        """A cell that has begun to show something, and runs until its end; the list has its result afterwards."""
+        begun = anyio.Event()
+        results: list[CellResult] = []
+
+        async def on_output(stream: str, text: str) -> None:
+            begun.set()
+
+        async def run() -> None:
+            results.append(await self.sessions.execute(session, code, files=(), on_output=on_output))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+            await begun.wait()
+            yield results
 
 
 Started = Callable[..., AbstractAsyncContextManager[Pool]]

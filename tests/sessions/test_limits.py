@@ -214,22 +214,10 @@ lie()
     ],
 )
 async def test_a_kernel_that_dies_says_so_and_the_next_is_fresh(pool: Pool, death: str, cause: str):
-    heard = anyio.Event()
-    results: list[CellResult] = []
-
-    async def on_output(stream: str, text: str) -> None:
-        heard.set()
-
     code = "import os, time\nx = 7\nopen('kept', 'w').write('yes')\nprint('last words')\n"
     # Polled: the file is the sign to go on.
     code += f"while not os.path.exists('go'): time.sleep(0.01)\nos.remove('go')\n{death}"
-    async with anyio.create_task_group() as tasks:
-
-        async def run() -> None:
-            results.append(await pool.sessions.execute("dying", code, files=(), on_output=on_output))
-
-        tasks.start_soon(run)
-        await heard.wait()
+    async with pool.busy(code, "dying") as results:
         (pool.data("dying") / "go").touch()
     after = await pool.run("print(open('kept').read(), 'x' in globals())", session="dying")
 
@@ -251,20 +239,7 @@ async def test_what_is_printed_just_before_the_end_is_not_lost(pool: Pool, end: 
 
 async def test_a_kernel_that_is_killed_from_outside_says_so(pool: Pool):
     kernel = await host_pid(pool, session="killed")
-    begun = anyio.Event()
-    results: list[CellResult] = []
-
-    async def on_output(stream: str, text: str) -> None:
-        begun.set()
-
-    async with anyio.create_task_group() as tasks:
-
-        async def run() -> None:
-            code = "print(1)\nwhile True: pass"
-            results.append(await pool.sessions.execute("killed", code, files=(), on_output=on_output))
-
-        tasks.start_soon(run)
-        await begun.wait()
+    async with pool.busy("print(1)\nwhile True: pass", "killed") as results:
         os.kill(kernel, signal.SIGKILL)
 
     assert results[0].status == "dead"

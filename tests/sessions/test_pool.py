@@ -144,28 +144,17 @@ async def test_cells_have_their_turns_in_the_order_in_which_they_came(started: S
 
 
 async def test_waiting_for_a_turn_can_be_cancelled_and_is_not_the_cells_time(started: Started, tmp_path: Path):
-    results: list[CellResult] = []
-    begun = anyio.Event()
-
-    async def on_output(stream: str, text: str) -> None:
-        begun.set()
-
-    async with started(tmp_path, max_busy=1, execution_timeout=1) as pool, anyio.create_task_group() as tasks:
+    async with started(tmp_path, max_busy=1, execution_timeout=1) as pool:
         await pool.run("1", session="second")
-
-        async def run(session: str, code: str) -> None:
-            results.append(await pool.sessions.execute(session, code, files=(), on_output=on_output))
-
-        tasks.start_soon(run, "first", "print(1)\nwhile True: pass")
-        await begun.wait()
-        with anyio.move_on_after(0.1) as waited:
-            await pool.run("1", session="third")
-        # Alone within its second, and not within it together with the one that it waited.
-        await run("second", "import time; time.sleep(0.5); 'in time'")
+        async with pool.busy("print(1)\nwhile True: pass", "first") as results:
+            with anyio.move_on_after(0.1) as waited:
+                await pool.run("1", session="third")
+            # Alone within its second, and not within it together with the one that it waited.
+            second = await pool.run("import time; time.sleep(0.5); 'in time'", session="second")
 
     assert waited.cancelled_caught
-    assert [result.status for result in results] == ["timeout", "ok"]
-    assert text_of(results[1]) == "'in time'"
+    assert [results[0].status, second.status] == ["timeout", "ok"]
+    assert text_of(second) == "'in time'"
 
 
 async def test_a_start_that_is_cancelled_gives_its_place_back(started: Started, tmp_path: Path):
@@ -192,20 +181,7 @@ async def test_closing_takes_the_kernel_and_the_folder(started: Started, tmp_pat
 
 
 async def test_closing_in_the_middle_of_a_cell(started: Started, tmp_path: Path):
-    begun = anyio.Event()
-    results: list[CellResult] = []
-
-    async def on_output(stream: str, text: str) -> None:
-        begun.set()
-
-    async with started(tmp_path) as pool, anyio.create_task_group() as tasks:
-
-        async def run() -> None:
-            code = "print(1)\nwhile True: pass"
-            results.append(await pool.sessions.execute("s", code, files=(), on_output=on_output))
-
-        tasks.start_soon(run)
-        await begun.wait()
+    async with started(tmp_path) as pool, pool.busy("print(1)\nwhile True: pass", "s") as results:
         await pool.sessions.close("s")
         assert list(tmp_path.iterdir()) == []
 
@@ -225,20 +201,7 @@ async def test_a_session_outlives_its_server_but_not_its_variables(started: Star
 async def test_a_zygote_that_dies_is_replaced_and_its_sessions_are_told(started: Started, tmp_path: Path):
     async with started(tmp_path) as pool:
         kernels = [await host_pid(pool, session) for session in ("idle", "busy")]
-        begun = anyio.Event()
-        results: list[CellResult] = []
-
-        async def on_output(stream: str, text: str) -> None:
-            begun.set()
-
-        async with anyio.create_task_group() as tasks:
-
-            async def run() -> None:
-                code = "print(1)\nwhile True: pass"
-                results.append(await pool.sessions.execute("busy", code, files=(), on_output=on_output))
-
-            tasks.start_soon(run)
-            await begun.wait()
+        async with pool.busy("print(1)\nwhile True: pass", "busy") as results:
             os.kill(parent(kernels[0]), signal.SIGKILL)
         after = [await pool.run("1 + 1", session=session) for session in ("idle", "busy", "new")]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -23,17 +22,6 @@ from kernelci.protocol.objects import Thread
 from kernelci.store import migrations
 from kernelci.store.keys import MINUTE
 from kernelci.store.store import SqlStore
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "kernelci.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqlStore]:
-    async with SqlStore(f"sqlite:///{path}") as store:
-        yield store
 
 
 async def test_keys_come_and_go(store: SqlStore) -> None:

@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -29,17 +29,6 @@ from kernelci.store.tables import metadata
 from tests.conformance.objects import cell, file, message, named, part, run, step, thread, upload
 from tests.conformance.store import StoreConformance
 from tests.conformance.turns import TurnsConformance
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "kernelci.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqlStore]:
-    async with SqlStore(f"sqlite:///{path}") as store:
-        yield store
 
 
 class TestSqlStore(StoreConformance, TurnsConformance):
