@@ -10,16 +10,14 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TypedDict
 
 import anyio
 from starlette.applications import Starlette
 
 from kernelci.api.routes import build
 from kernelci.engine.blobs import Blobs, Parts
-from kernelci.engine.driver import Driver
 from kernelci.engine.keys import Keys
-from kernelci.engine.ports import Models, Sessions, Store, Transcripts
+from kernelci.engine.ports import Models, Store, Transcripts
 from kernelci.engine.publish import Publisher
 from kernelci.engine.service import Service
 from kernelci.engine.supervisor import Supervisor
@@ -36,12 +34,18 @@ from kernelci.store.bus import JournalBus
 from kernelci.store.folder import DataFolder
 from kernelci.store.parts import FolderParts
 from kernelci.store.store import SqlStore
+from kernelci.telemetry import lines
+from kernelci.telemetry.current import NotedDriver
+from kernelci.telemetry.facts import Observer, told_to
+from kernelci.telemetry.http import Told, observe
+from kernelci.telemetry.meters import Meters
+from kernelci.telemetry.watched import WatchedBus, WatchedKeys, WatchedModels, WatchedSessions
 from kernelci.transcripts.writer import NotebookWriter
 
 logger = logging.getLogger(__name__)
 
 
-class Composed(TypedDict):
+class Composed(Told):
     """What the lifespan yields: the service for the endpoints, the folder for whoever runs the app."""
 
     service: Service
@@ -57,7 +61,7 @@ class Kept:
     blobs: Blobs
     parts: Parts
     transcripts: Transcripts
-    sessions: Sessions
+    sessions: SessionPool
 
 
 def create_app(settings: Settings, *, models: Models | None = None) -> Starlette:
@@ -71,9 +75,17 @@ def create_app(settings: Settings, *, models: Models | None = None) -> Starlette
         async with AsyncExitStack() as stack:
             folder = await stack.enter_async_context(DataFolder(settings.data_dir))
             serving = models or await stack.enter_async_context(await choose(settings))
-            yield {"service": await _compose(stack, settings, folder, serving), "folder": folder}
+            store = await stack.enter_async_context(SqlStore(folder.url))
+            await _check_door(settings, store.keys)
+            rooms = await _keep(stack, settings, folder, store)
+            meters = Meters(lambda: rooms.sessions.kernels, folder.path)
+            tell = told_to(lines.log, meters)
+            service = await _compose(stack, settings, rooms, serving, tell)
+            yield {"service": service, "folder": folder, "meters": meters, "tell": tell}
 
-    return build(lifespan, settings)
+    app = build(lifespan, settings)
+    observe(app)
+    return app
 
 
 @asynccontextmanager
@@ -89,17 +101,18 @@ async def kept(settings: Settings) -> AsyncGenerator[Kept]:
         yield await _keep(stack, settings, folder, store)
 
 
-async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder, models: Models) -> Service:
-    """Enter all that has a lifetime; what is entered last is left first."""
-    store = await stack.enter_async_context(SqlStore(folder.url))
-    await _check_door(settings, store.keys)
-    rooms = await _keep(stack, settings, folder, store)
-    bus = JournalBus()
-    driver = Driver(
+async def _compose(
+    stack: AsyncExitStack, settings: Settings, rooms: Kept, models: Models, tell: Observer
+) -> Service:
+    """Enter what works with the rooms; what is entered last is left first."""
+    bus = WatchedBus(JournalBus(), tell)
+    keys = WatchedKeys(rooms.keys, tell)
+    await keys.all()  # those that are there already are no news
+    driver = NotedDriver(
         store=rooms.store,
         blobs=rooms.blobs,
-        sessions=rooms.sessions,
-        models=models,
+        sessions=WatchedSessions(rooms.sessions, tell),
+        models=WatchedModels(models, tell),
         publisher=Publisher(
             store=rooms.store, blobs=rooms.blobs, sessions=rooms.sessions, limit=settings.max_upload
         ),
@@ -118,7 +131,7 @@ async def _compose(stack: AsyncExitStack, settings: Settings, folder: DataFolder
         supervisor=supervisor,
         models=models,
         parts=rooms.parts,
-        keys=rooms.keys,
+        keys=keys,
     )
 
 

@@ -6,6 +6,8 @@ wants to be told.
 
 from __future__ import annotations
 
+import logging
+import resource
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -19,6 +21,7 @@ from anyio.abc import TaskStatus
 from anyio.from_thread import start_blocking_portal
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kernelci import __version__
 from kernelci.app import Composed, create_app
 from kernelci.engine.ports import Models
 from kernelci.errors import DataFolderInUse, StartupError
@@ -27,6 +30,8 @@ from kernelci.models.choice import choose
 from kernelci.models.mapped import MappedCatalog
 from kernelci.settings import Settings
 from kernelci.store import folder
+
+logger = logging.getLogger(__name__)
 
 GRACE = 2.0
 """Seconds in which open requests may end by themselves when the server stops; then their clients are hung up on."""
@@ -46,13 +51,15 @@ def ignore(_told: str) -> None:
 
 
 def serve(settings: Settings, *, ready: Told, upstream: Told) -> None:
-    """Serve until SIGINT or SIGTERM. Belongs in the main thread.
+    """Serve until SIGINT or SIGTERM, with as many open files as this process may have. Belongs in the main thread.
 
     As soon as the server answers, `upstream` is told who will be sent the conversations, and `ready` its address.
 
     Raises:
         StartupError: the server cannot start, and why.
     """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # two a kernel; kernels have a limit of their own
     anyio.run(_until_signalled, settings, ready, upstream)
 
 
@@ -113,9 +120,19 @@ async def _serve(
                 await composed["folder"].announce(_address(_ANYWHERE.get(host, host), settings.port))
                 if catalog:
                     upstream(catalog.describe())
+                logger.info(
+                    "server started",
+                    extra={
+                        "action": "server_started",
+                        "url": _address(host, settings.port),
+                        "version": __version__,
+                    },
+                )
                 ready(_address(host, settings.port))
 
             await _answer(_Server(_with_state(app, composed), answering), listener, until)
+            logger.info("server stopping", extra={"action": "server_stopping"})
+        logger.info("server stopped", extra={"action": "server_stopped"})
 
 
 async def _answer(server: _Server, listener: socket.socket, until: Callable[[], Awaitable[object]]) -> None:

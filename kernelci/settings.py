@@ -100,6 +100,11 @@ class Settings(BaseSettings):
         3600.0, description="Seconds until an idle kernel is ended, or never."
     )
 
+    log_format: Literal["text", "json"] = Field("text", description="How log lines are written: text or json.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What is logged: error, warning, info, or debug, which logs messages and code, too."
+    )
+
     @field_validator("api_key")
     @classmethod
     def _fits_in_a_header(cls, key: SecretStr | None) -> SecretStr | None:

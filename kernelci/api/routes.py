@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -29,9 +30,12 @@ from kernelci.api.door import HEALTH, Door
 from kernelci.api.envelope import UnknownUrl, refused
 from kernelci.api.middleware import Dialects, Errors, Stamp
 from kernelci.api.request import ApiRequest, json_response
-from kernelci.errors import InvalidRequest
+from kernelci.errors import InvalidRequest, KernelciError
 from kernelci.protocol.ids import PREFIX, Kind
+from kernelci.protocol.objects import Thread
 from kernelci.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 Endpoint = Callable[[ApiRequest], Awaitable[Response]]
 
@@ -115,6 +119,12 @@ class WrongMethod(InvalidRequest):
     code = "method_not_supported"
 
 
+class StoreDown(KernelciError):
+    """The server's store does not answer. Its log says why."""
+
+    status = 503
+
+
 def build(lifespan: Lifespan[Starlette], settings: Settings) -> Starlette:
     """The ASGI application. What the lifespan yields as `service` is what the endpoints work with."""
     app = Starlette(
@@ -139,8 +149,17 @@ def build(lifespan: Lifespan[Starlette], settings: Settings) -> Starlette:
     return app
 
 
-async def health(request: Request) -> Response:
-    """`GET /healthz`: the server is up."""
+async def health(request: ApiRequest) -> Response:
+    """`GET /healthz`: the server is up, and its store answers. Anybody may ask, and learns no more than that.
+
+    Raises:
+        StoreDown: it does not.
+    """
+    try:
+        await request.state["service"].store.find(Thread, "")
+    except Exception:
+        logger.exception("the store does not answer", extra={"action": "store_down"})
+        raise StoreDown from None
     return json_response({"status": "ok"})
 
 

@@ -12,18 +12,25 @@ from kernelci.cli.options import SERVING, takes
 from kernelci.cli.screen import tell
 from kernelci.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 
 @takes(*SERVING)
 def serve(settings: Settings) -> None:
     """Serve the Assistants API until stopped."""
     from kernelci import server  # noqa: PLC0415  a second that only those pay who serve
+    from kernelci.telemetry import log  # noqa: PLC0415
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    console = Console(stderr=True)
+    log.to_stderr(settings.log_format, settings.log_level)
+    in_json = settings.log_format == "json"
+    console = Console(stderr=True, quiet=in_json)  # or a program that reads the log would meet sentences
     settings = prepare_kernels(settings, console)
 
+    def upstream(sentence: str) -> None:
+        tell(console, sentence)
+        if in_json:
+            logger.info(sentence, extra={"action": "upstream_chosen"})
+
     server.serve(
-        settings,
-        ready=lambda address: typer.echo(f"kernelci is listening on {address}"),
-        upstream=lambda sentence: tell(console, sentence),
+        settings, ready=lambda address: typer.echo(f"kernelci is listening on {address}"), upstream=upstream
     )

@@ -31,7 +31,7 @@ async def close(prompt: Prompt, turn: int, model: Model, failures: Failures, emi
     try:
         reply = await model.reply(prompt.request(turn, with_tools=False), emit_words)
     except RunFailure as failure:
-        logger.warning("no closing word: %s", failure.message, extra={"action": "no_closing_word"})
+        logger.warning("no closing word: %s", type(failure).__name__, extra={"action": "no_closing_word"})
         reply = Reply(text="")
     if reply.finish == "stop":
         await emit(TextDone())

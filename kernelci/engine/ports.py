@@ -106,12 +106,13 @@ class MountedFile:
 @dataclass(frozen=True, slots=True)
 class CellResult:
     """What a cell left. `outputs` are nbformat 4.5 output objects in the order they came, streams merged, `\\r`
-    and clear_output applied, no ANSI escapes in tracebacks.
+    and clear_output applied, no ANSI escapes in tracebacks. `waited` are the seconds before its turn came.
     """
 
     status: CellStatus
     execution_count: int | None
     outputs: tuple[JsonObject, ...]
+    waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

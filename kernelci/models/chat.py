@@ -113,7 +113,7 @@ class ChatModel:
                     yield Chunk.model_validate(data)
         except (openai.OpenAIError, ValueError, RecursionError, TooLong) as error:
             host, kind = self._endpoint.host, type(error).__name__
-            logger.warning("%s failed: %s", host, kind, extra={"action": "model_failed"})
+            logger.warning("%s failed: %s", host, kind, extra={"action": "model_failed", "error": kind})
             # `from None`, since what the client raised may hold the key.
             raise failure(error, self._endpoint, begun=begun) from None
 

@@ -6,6 +6,7 @@ redirect is not followed to a place that nobody was told of, and an answer witho
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ from pydantic import SecretStr
 
 from kernelci.errors import StartupError
 from kernelci.settings import MEBIBYTE, is_loopback
+
+logger = logging.getLogger(__name__)
 
 PATIENCE = 600.0
 """Seconds without a byte from the endpoint; a run's own deadline is usually nearer."""
@@ -85,7 +88,7 @@ class Endpoint:
                 timeout=httpx2.Timeout(patience, connect=min(patience, 10.0)),
                 trust_env=not self.on_loopback,
                 follow_redirects=False,
-                event_hooks={"response": [_bound]},
+                event_hooks={"request": [_note_retry], "response": [_bound]},
             )
         except (ImportError, ValueError):
             # Its address is not repeated: it may hold a password.
@@ -121,6 +124,13 @@ class _Client(AsyncOpenAI):
             "Content-Type": "application/json",
             "User-Agent": "kernelci",
         }
+
+
+async def _note_retry(request: httpx2.Request) -> None:
+    attempt = int(request.headers.get("x-stainless-retry-count", "0"))
+    if attempt:
+        host = request.url.netloc.decode("ascii")
+        logger.info("%s is asked again", host, extra={"action": "model_asked_again", "attempt": attempt})
 
 
 async def _bound(response: httpx2.Response) -> None:

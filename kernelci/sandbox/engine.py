@@ -82,7 +82,10 @@ class Engine:
     async def __aenter__(self) -> Self:
         self._groups = await run_sync(Groups.found, self._shares)
         if self._shares.cpus is not None and "cpu" not in self._groups.controllers:
-            logger.warning("a session's processor time cannot be limited here; kernelci doctor tells what helps")
+            logger.warning(
+                "a session's processor time cannot be limited here; kernelci doctor tells what helps",
+                extra={"action": "cpus_not_limited"},
+            )
         await run_sync(leftovers.sweep)
         self._tasks = await anyio.create_task_group().__aenter__()
         self._tasks.start_soon(self._begin)

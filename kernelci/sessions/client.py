@@ -90,6 +90,11 @@ class KernelClient:
         """Whether no cell can be executed any more: the kernel has ended, or cannot be talked to."""
         return self._deaf or self._kernel.ended.is_set()
 
+    @property
+    def exit_code(self) -> int | None:
+        """The kernel's, or the negative number of the signal that ended it; None where that is not known."""
+        return self._kernel.code
+
     async def has_ended(self) -> bool:
         """Whether it is gone; where it has just ended, waits until that is known in full."""
         if self._kernel.is_over:

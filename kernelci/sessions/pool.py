@@ -40,6 +40,16 @@ class _Session:
     """Why the last kernel has gone, until the session has been told."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """How many kernels serve a session, run a cell, stand ready; and how many cells wait for a turn."""
+
+    alive: int
+    busy: int
+    spare: int
+    waiting: int
+
+
 class SessionPool:
     """Session id to kernel. An async context manager: at its end, all kernels have gone.
 
@@ -80,16 +90,23 @@ class SessionPool:
         with anyio.CancelScope(shield=True):
             async with anyio.create_task_group() as closing:
                 for session in self._sessions.values():
-                    closing.start_soon(self._halt, session)
+                    closing.start_soon(self._halt, session, "the server stops")
         self._tasks.cancel_scope.cancel()
         return await self._tasks.__aexit__(kind, error, trace)
+
+    @property
+    def kernels(self) -> Kernels:
+        """How many there are now."""
+        turns = self._turns.statistics()
+        return Kernels(self._alive, turns.borrowed_tokens, self._engine.spare, turns.tasks_waiting)
 
     async def execute(
         self, session_id: str, code: str, *, files: Sequence[MountedFile], on_output: OnOutput
     ) -> CellResult:
+        asked = anyio.current_time()
         async with self._held(session_id) as session:
             with anyio.CancelScope() as session.running:
-                return await self._execute(session, code, files, on_output)
+                return await self._execute(session, code, files, on_output, asked)
             return CellResult("dead", None, (_said("The session was closed while the cell ran.\n"),))
 
     async def look(self, session_id: str) -> str:
@@ -110,9 +127,9 @@ class SessionPool:
 
     async def close(self, session_id: str) -> None:
         if known := self._sessions.get(session_id):
-            await self._halt(known)
+            await self._halt(known, "its session was closed")
         async with self._held(session_id) as session:
-            await self._end(session)
+            await self._end(session, "its session was closed")
             await anyio.to_thread.run_sync(self._workspace.remove, session_id)
             del self._sessions[session_id]
 
@@ -132,7 +149,7 @@ class SessionPool:
                     return
 
     async def _execute(
-        self, session: _Session, code: str, files: Sequence[MountedFile], on_output: OnOutput
+        self, session: _Session, code: str, files: Sequence[MountedFile], on_output: OnOutput, asked: float
     ) -> CellResult:
         await anyio.to_thread.run_sync(self._mount, session, files)
         client = await self._kernel(session)
@@ -141,14 +158,16 @@ class SessionPool:
             await on_output("stderr", news)
         try:
             async with self._turns:
+                waited = anyio.current_time() - asked
                 result = await client.execute(code, on_output)
         finally:
             if client.gone:
                 with anyio.CancelScope(shield=True):
-                    await self._end(session)
+                    await self._end(session, "it ended or was ended in a cell")
                 session.lost = "the last one did not stop when its run was cancelled"
         session.lost = None
-        return replace(result, outputs=(_said(news), *result.outputs)) if news else result
+        outputs = (_said(news), *result.outputs) if news else result.outputs
+        return replace(result, outputs=outputs, waited=waited)
 
     def _mount(self, session: _Session, files: Sequence[MountedFile]) -> None:
         if not session.seen and self._workspace.exists(session.id):
@@ -160,7 +179,7 @@ class SessionPool:
         """The session's kernel, started if need be; raises KernelUnavailable."""
         if session.kernel and await session.kernel.has_ended():
             client = session.kernel
-            await self._end(session)
+            await self._end(session, "it ended between cells")
             session.lost = f"the last one has ended ({client.cause_of_end()})"
         if not session.kernel:
             await self._reserve()
@@ -176,7 +195,7 @@ class SessionPool:
             raise
         client = KernelClient(kernel, self._workspace.folder(session_id), self._limits)
         self._tasks.start_soon(self._serve, client)
-        logger.info("kernel started", extra={"action": "kernel_started", "session": session_id})
+        logger.info("kernel started", extra={"action": "kernel_started", "session_id": session_id})
         return client
 
     async def _serve(self, client: KernelClient) -> None:
@@ -186,8 +205,8 @@ class SessionPool:
         except Exception:
             logger.exception("lost touch with a kernel", extra={"action": "kernel_lost"})
 
-    async def _end(self, session: _Session) -> None:
-        """End the session's kernel, if it has one."""
+    async def _end(self, session: _Session, cause: str) -> None:
+        """End the session's kernel, if it has one. The cause is logged: it holds nothing that a kernel has said."""
         kernel, session.kernel = session.kernel, None
         if kernel is None:
             return
@@ -195,16 +214,17 @@ class SessionPool:
             await kernel.kill()
         finally:
             self._release()
-        logger.info("kernel ended", extra={"action": "kernel_ended", "session": session.id})
+        ended = {"session_id": session.id, "cause": cause, "exit_code": kernel.exit_code}
+        logger.info("kernel ended", extra={"action": "kernel_ended", **ended})
 
-    async def _halt(self, session: _Session) -> None:
+    async def _halt(self, session: _Session, cause: str) -> None:
         """End the session's kernel even in the middle of a cell."""
         if session.running:
             session.running.cancel()
         if session.kernel:
             await session.kernel.kill()
         async with session.lock:
-            await self._end(session)
+            await self._end(session, cause)
 
     async def _reserve(self) -> None:
         """Take a kernel's place, once one is free; the session that has been idle for longest gives up its own."""
@@ -238,7 +258,7 @@ class SessionPool:
         """End the kernel of a session that nobody holds."""
         session.lock.acquire_nowait()
         try:
-            await self._end(session)
+            await self._end(session, reason)
             session.lost = reason
         finally:
             session.lock.release()

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 import httpx2
@@ -22,6 +23,14 @@ AZURE = "/openai/assistants?api-version=2024-05-01-preview"
 async def test_health_is_free_and_says_nothing_more(api: httpx2.AsyncClient) -> None:
     response = await api.get("/healthz")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+async def test_a_store_that_does_not_answer_is_no_health(service: Service, api: httpx2.AsyncClient) -> None:
+    with closing(sqlite3.connect(service.settings.data_dir / "kernelci.db")) as database:
+        database.execute("DROP TABLE threads")
+    response = await api.get("/healthz")
+    assert response.status_code == 503
+    assert response.json()["error"]["message"] == "The server's store does not answer. Its log says why."
 
 
 async def test_every_response_has_an_id_and_a_time(api: httpx2.AsyncClient) -> None:

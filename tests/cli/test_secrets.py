@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 import signal
 import socket
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
@@ -20,14 +17,6 @@ from tests.upstream import Body, Fails, Reply, Runs, Says, Upstream
 
 OWN, OF_THE_MODEL, OF_THE_CLOUD = "own-Vq7LmZt2RbXc", "model-Hj4KdWs9PnYe", "sk-cloud-Fg6TuBv3QaMz"
 WRONG = "wrong-Xk8CrNf5SdLo"
-
-TALKATIVE = """\
-import logging, runpy, sys
-logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-"""Starts a console script with every logger told to say all it knows."""
 
 LOOK = r"""
 import glob, os
@@ -43,13 +32,10 @@ for folder, _, names in os.walk("/mnt"):
 
 
 @contextmanager
-def serving(kernelci: Command, folder: Path, **variables: str) -> Generator[tuple[str, list[str]]]:
-    """A talkative server's address, and, when it has ended, all that it wrote."""
-    wrapper = folder / "talkative.py"
-    wrapper.write_text(TALKATIVE)
+def serving(kernelci: Command, level: str, **variables: str) -> Generator[tuple[str, list[str]]]:
+    """A server's address, and, when it has ended, all that it wrote."""
     wrote: list[str] = []
-    talkative = replace(kernelci, within=(sys.executable, str(wrapper)))
-    with talkative.started("serve", "--port", "0", **variables) as process:
+    with kernelci.started("serve", "--port", "0", "--log-level", level, **variables) as process:
         line = process.stdout.readline()
         yield line.removeprefix(LISTENING).strip(), wrote
         process.send_signal(signal.SIGINT)
@@ -75,13 +61,13 @@ def said_raw(address: str, *lines: str) -> str:
     return answer.decode("utf-8", errors="replace")
 
 
-def test_no_key_is_told(kernelci: Command, settings: Settings, tmp_path: Path) -> None:
+def test_no_key_is_told(kernelci: Command, settings: Settings) -> None:
     named = kernelci.run("keys", "add", "alice").stdout.strip()
     keys = {"KERNELCI_API_KEY": OWN, "KERNELCI_MODEL_KEY": OF_THE_MODEL, "OPENAI_API_KEY": OF_THE_CLOUD}
     told: list[str] = []
     with (
         Upstream(model) as upstream,
-        serving(kernelci, tmp_path, KERNELCI_MODEL_URL=upstream.url, **keys) as (address, wrote),
+        serving(kernelci, "debug", KERNELCI_MODEL_URL=upstream.url, **keys) as (address, wrote),
         httpx2.Client(base_url=address, trust_env=False, timeout=120) as client,
     ):
 
@@ -124,7 +110,7 @@ def test_no_key_is_told(kernelci: Command, settings: Settings, tmp_path: Path) -
         assert not any(key in str(sent.headers) for sent in upstream.requests for key in (OWN, named, OF_THE_CLOUD))
 
     log = "".join(wrote)
-    assert "DEBUG" in log, "it says all it knows"
+    assert "level=debug logger=openai" in log, "it says all it knows"
     kept = [(path, path.read_bytes()) for path in settings.data_dir.rglob("*") if path.is_file()]
     assert any(b"/proc/1/cmdline" in data for _, data in kept), "what the kernel saw is among it"
     for key in (OWN, named, OF_THE_MODEL, OF_THE_CLOUD, WRONG):
@@ -132,3 +118,46 @@ def test_no_key_is_told(kernelci: Command, settings: Settings, tmp_path: Path) -
         assert not [text for text in told if key in text]
         for path, data in kept:
             assert key.encode() not in data, path
+
+
+SAID, INSTRUCTED, CODED, PRINTED, SENT = "said-Yw3", "instructed-Pz8", "coded_Lk5", "printed_Gd2", "sent-Mb7"
+
+
+def indiscreet(body: Body) -> Reply | Fails:
+    """Writes code that fails again and again; fails itself with what it was sent, as some do."""
+    asked = [str(message["content"]) for message in body["messages"]]
+    if "REFUSE" in asked[-1] or "tools" not in body:
+        return Fails(400, {"error": {"message": f"I cannot make sense of {asked}"}})
+    return Says(SAID) + Runs(f"{CODED} = print('{PRINTED}')\nraise ValueError('{PRINTED}')")
+
+
+def test_no_text_and_no_code_is_logged(kernelci: Command) -> None:
+    with (
+        Upstream(indiscreet) as upstream,
+        serving(kernelci, "info", KERNELCI_MODEL_URL=upstream.url) as (address, wrote),
+        httpx2.Client(base_url=address, trust_env=False, timeout=120) as client,
+    ):
+        assistant = {
+            "model": "m",
+            "tools": [{"type": "code_interpreter"}],
+            "instructions": INSTRUCTED,
+            "name": SENT,
+        }
+        made = client.post("/v1/assistants", json=assistant).json()
+        for words in (SENT, f"REFUSE {SENT}"):
+            thread = {"messages": [{"role": "user", "content": words}], "metadata": {"x": SENT}}
+            run = {"assistant_id": made["id"], "thread": thread, "stream": True}
+            told = client.post("/v1/threads/runs", json=run).text
+            assert f"event: thread.run.{'completed' if words == SENT else 'failed'}" in told
+        sent = {"file": (f"{SENT}.csv", SENT.encode())}
+        assert client.post("/v1/files", files=sent, data={"purpose": "assistants"}).status_code == 200
+        for path in (f"/v1/files/{SENT}", f"/v1/threads?order={SENT}", f"/v1/{SENT}"):
+            assert client.get(path).is_error
+        assert client.post("/v1/threads", content=f'{{"metadata": "{SENT}"'.encode()).status_code == 400
+
+    log = "".join(wrote)
+    assert {"run_started", "cell_ended", "run_given_up", "no_closing_word", "model_failed", "run_ended"} <= set(
+        re.findall(r"action=(\w+)", log)
+    )
+    for text in (SAID, INSTRUCTED, CODED, PRINTED, SENT):
+        assert text not in log

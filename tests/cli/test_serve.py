@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import resource
 import signal
 import socket
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -34,6 +37,23 @@ def test_tells_where_it_listens_and_stops_when_told(kernelci: Command) -> None:
     assert told == ""
     assert upstream.url.removeprefix("http://").removesuffix("/v1") in warned
     assert "secret" not in warned
+
+
+def test_in_json_the_log_is_nothing_else(kernelci: Command) -> None:
+    with kernelci.started("serve", "--port", "0", "--log-format", "json") as process:
+        assert process.stdout.readline().startswith(LISTENING)
+        process.send_signal(signal.SIGTERM)
+        _, logged = process.communicate(timeout=60)
+    actions = [json.loads(line)["action"] for line in logged.splitlines()]
+    assert {"upstream_chosen", "server_started", "server_stopped"} <= set(actions)
+
+
+def test_serves_with_as_many_open_files_as_it_may_have(kernelci: Command) -> None:
+    few = replace(kernelci, within=("sh", "-c", 'ulimit -S -n 256; exec "$@"', "sh"))
+    with few.started("serve", "--port", "0") as process:
+        assert process.stdout.readline().startswith(LISTENING)
+        soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    assert soft == hard == resource.getrlimit(resource.RLIMIT_NOFILE)[1] > 256
 
 
 def test_an_open_stream_does_not_hold_up_the_stop(kernelci: Command) -> None:
