@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from kernelci.cli.state import with_store
-from kernelci.models.catalog import Catalog
-from kernelci.models.endpoint import Endpoint
 from kernelci.protocol.keys import fresh
 from kernelci.server import running
 from kernelci.settings import Settings
@@ -46,7 +44,7 @@ def test_a_models_failure_is_told_with_its_run(tmp_path: Path, caplog: pytest.Lo
     with (
         Upstream([Fails(503, again=True), Says("Well."), Fails(503)]) as upstream,
         caplog.at_level(logging.INFO, "kernelci"),
-        running(Settings(data_dir=tmp_path, port=0), Catalog(Endpoint(upstream.url))) as url,
+        running(Settings(data_dir=tmp_path, port=0, model_url=upstream.url)) as url,
         Client.at(url) as client,
     ):
         assert "event: thread.run.completed" in client.run()
