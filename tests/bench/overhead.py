@@ -15,7 +15,20 @@ import anyio
 
 from kernelci.app import kept
 from kernelci.engine.driver import Driver
-from kernelci.engine.ports import CellResult, MountedFile, OnOutput, SessionFile, Sessions, Store, Told
+from kernelci.engine.events import Event
+from kernelci.engine.ports import (
+    CellResult,
+    Emit,
+    Model,
+    ModelRequest,
+    MountedFile,
+    OnOutput,
+    Reply,
+    SessionFile,
+    Sessions,
+    Store,
+    Told,
+)
 from kernelci.engine.publish import Publisher
 from kernelci.engine.supervisor import Supervisor
 from kernelci.models.scripted import ScriptedModel
@@ -32,6 +45,32 @@ CALLS = 10
 LENGTH = 500
 SETTLED = 1.0
 """Seconds after a new session in which the kernels' reserve is filled again."""
+
+
+@dataclass(slots=True)
+class TimedModel:
+    """A model for every name, and the seconds that were spent in it, without those in which it told its reply.
+
+    A scripted one answers at once, but counts the tokens that it was sent.
+    """
+
+    model: ScriptedModel
+    spent: float = 0.0
+    names = ("m",)
+
+    def serving(self, model: str) -> tuple[Model, str]:
+        return self, model
+
+    async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
+        async def told(event: Event) -> None:
+            began = time.perf_counter()
+            await emit(event)
+            self.spent -= time.perf_counter() - began
+
+        began = time.perf_counter()
+        reply = await self.model.reply(request, told)
+        self.spent += time.perf_counter() - began
+        return reply
 
 
 @dataclass(slots=True)
@@ -70,7 +109,7 @@ class TimedSessions:
 async def measure(settings: Settings, rounds: int) -> None:
     """Measure and print."""
     new, long = Figure("a new thread"), Figure(f"a thread of {LENGTH} messages")
-    model = ScriptedModel([*[Turn(code="1+1")] * CALLS, Turn(text="2")])
+    model = TimedModel(ScriptedModel([*[Turn(code="1+1")] * CALLS, Turn(text="2")]))
     with tempfile.TemporaryDirectory() as folder:
         async with kept(settings.model_copy(update={"data_dir": Path(folder)})) as rooms:
             sessions, bus = TimedSessions(rooms.sessions), JournalBus()
@@ -92,9 +131,9 @@ async def measure(settings: Settings, rounds: int) -> None:
                     await rooms.store.put(thread, *said(thread, 0 if label == "new" else LENGTH))
                     await _seconds(rooms.store, supervisor, bus, thread)  # starts the kernel
                     await anyio.sleep(SETTLED)  # the reserve fills: its start-up is not this thread's cost
-                    sessions.spent = 0.0
+                    sessions.spent = model.spent = 0.0
                     took = await _seconds(rooms.store, supervisor, bus, thread)
-                    figure.times.append((took - sessions.spent) / CALLS)
+                    figure.times.append((took - sessions.spent - model.spent) / CALLS)
     print_pair(f"A code call beside model and kernel, in a run of {CALLS}", new, long)
 
 
