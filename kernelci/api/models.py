@@ -29,4 +29,4 @@ def _names(request: ApiRequest) -> Sequence[str]:
 
 
 def _model(id: str) -> JsonObject:
-    return {"id": id, "object": "model", "created": 0, "owned_by": "kernelci"}
+    return {"id": id, "object": "model", "created": 0, "owned_by": "kernelci", "shutdown_date": None}

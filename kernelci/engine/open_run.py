@@ -254,7 +254,7 @@ class OpenRun:
             case _:
                 pass
         if event.status not in ACTIVE:
-            change |= {"expires_at": None, "usage": self._usage, "last_error": event.error}
+            change |= {"usage": self._usage, "last_error": event.error}
             change["incomplete_details"] = RunIncomplete(reason=event.reason) if event.reason else None
         self.run = self.run.model_copy(update=change)
         if event.status == "requires_action":  # its calls came as deltas, which are not stored

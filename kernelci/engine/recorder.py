@@ -157,7 +157,7 @@ class Recorder:
 
     def give_up(self) -> None:
         """Tell subscribers of the end of a run that is not in the store any more."""
-        failed = self.run.model_copy(update={"status": "failed", "expires_at": None})
+        failed = self.run.model_copy(update={"status": "failed"})
         seq = self._bus.last(self.run.id) + 1
         self._bus.publish(Recorded(seq=seq, run_id=self.run.id, event=RunMoved("failed"), object=failed))
 

@@ -25,16 +25,15 @@ from kernelci.protocol.parts import ImageFilePart, TextPart
 
 _DIGITS = 18
 
-_UNENDED = {
-    "required_action": None,
-    "incomplete_details": None,
-    "completed_at": None,
-    "cancelled_at": None,
-    "failed_at": None,
-    "last_error": None,
-    "usage": None,
+_ENDS = ("completed_at", "cancelled_at", "failed_at", "last_error", "usage")
+_RUN_BEFORE_ITS_END = dict.fromkeys((*_ENDS, "required_action", "incomplete_details"))
+_STEP_BEFORE_ITS_END = {**dict.fromkeys((*_ENDS, "expired_at")), "status": "in_progress"}
+_MESSAGE_BEFORE_ITS_END = {
+    **dict.fromkeys(("completed_at", "incomplete_at", "incomplete_details")),
+    "status": "in_progress",
+    "content": (),
+    "attachments": (),
 }
-"""A run's fields before its end."""
 
 
 async def retold_after(seen: str, thread_id: str, *, store: Store, bus: Bus) -> AsyncIterator[Recorded]:
@@ -77,15 +76,11 @@ async def _from_store(run: Run, store: Store, kept: Sequence[Recorded]) -> list[
     """What the store knows of a run and its kept records do not tell."""
     opened = {each.event.step.id for each in kept if isinstance(each.event, StepOpened)}
     moved = {each.object.id for each in kept if isinstance(each.event, StepMoved) and each.object}
-    told = [
-        _record(
-            run, run.model_copy(update={"status": "queued", "started_at": None, **_UNENDED}), RunMoved("queued")
-        )
-    ]
+    begun = run.model_copy(update={**_RUN_BEFORE_ITS_END, "status": "in_progress"})
+    queued = begun.model_copy(update={"status": "queued", "started_at": None})
+    told = [_record(run, queued, RunMoved("queued"))]
     if run.started_at:
-        told.append(
-            _record(run, run.model_copy(update={"status": "in_progress", **_UNENDED}), RunMoved("in_progress"))
-        )
+        told.append(_record(run, begun, RunMoved("in_progress")))
     for step in await store.all(RunStep, within=run.id):
         if step.id not in opened:
             told += await _step(run, step, store, ended=step.id not in moved)
@@ -98,8 +93,7 @@ async def _step(run: Run, step: RunStep, store: Store, *, ended: bool) -> list[R
     """A step's records, from its opening to its end if it has one."""
     details = step.step_details
     bare = details if isinstance(details, MessageCreation) else ToolCalls()
-    update = {"status": "in_progress", "step_details": bare, "completed_at": None, "usage": None}
-    opened = step.model_copy(update=update)
+    opened = step.model_copy(update={**_STEP_BEFORE_ITS_END, "step_details": bare, "expires_at": run.expires_at})
     told = [_record(run, opened, StepOpened(opened))]
     if isinstance(details, MessageCreation):
         message = await store.find(Message, details.message_creation.message_id)
@@ -113,8 +107,7 @@ async def _step(run: Run, step: RunStep, store: Store, *, ended: bool) -> list[R
 
 def _message(run: Run, message: Message) -> Iterator[Recorded]:
     images = tuple(part.image_file.file_id for part in message.content if isinstance(part, ImageFilePart))
-    update = {"status": "in_progress", "content": (), "attachments": (), "completed_at": None}
-    opened = message.model_copy(update=update)
+    opened = message.model_copy(update=_MESSAGE_BEFORE_ITS_END)
     yield _record(run, opened, MessageOpened(opened, images))
     for at, part in enumerate(message.content):
         if isinstance(part, TextPart):

@@ -89,7 +89,10 @@ def _ended(object: Imported) -> Imported:
             return object.model_copy(update={"status": "expired", "expired_at": object.created_at})
         case Message() if object.status == "in_progress":
             reason = MessageIncomplete(reason="run_expired")
-            return object.model_copy(update={"status": "incomplete", "incomplete_details": reason})
+            update = {"status": "incomplete", "incomplete_details": reason, "incomplete_at": object.created_at}
+            return object.model_copy(update=update)
+        case Message() if object.status == "completed" and object.completed_at is None:  # as it was mostly sent
+            return object.model_copy(update={"completed_at": object.created_at})
         case _:
             return object
 

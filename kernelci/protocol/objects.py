@@ -23,7 +23,7 @@ from kernelci.protocol.parts import (
     ToolResources,
     TruncationStrategy,
 )
-from kernelci.protocol.states import MessageStatus, RunStatus, StepStatus
+from kernelci.protocol.states import ACTIVE, MessageStatus, RunStatus, StepStatus
 
 LOCAL = "local"
 """Who owns what is made without a key of a name: whoever runs the server."""
@@ -169,7 +169,8 @@ class Run(Object):
     """One answer of an assistant on a thread.
 
     `surface` is the one that asked, `owner` who did: produced files get its ids, and are theirs. `file_ids` are the
-    assistant's when the run was made, which v1 shows. While it is `waiting`, another has the thread.
+    assistant's when the run was made, which v1 shows. While it is `waiting`, another has the thread. When it would
+    have expired nobody is told once it has ended.
     """
 
     private: ClassVar[frozenset[str]] = frozenset({"surface", "owner", "file_ids", "waiting"})
@@ -204,6 +205,9 @@ class Run(Object):
     owner: str = LOCAL
     file_ids: tuple[str, ...] = ()
     waiting: bool = False
+
+    def wire(self) -> JsonObject:
+        return super().wire() if self.status in ACTIVE else {**super().wire(), "expires_at": None}
 
 
 # Run steps

@@ -70,6 +70,12 @@ def client_of(app: ASGIApp) -> httpx2.AsyncClient:
     )
 
 
+def answered(response: httpx2.Response) -> dict[str, Any]:
+    """What was answered, which is no refusal."""
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
 def app_of(service: Service) -> ASGIApp:
     """The application, with the service already there, as after its lifespan's start."""
 

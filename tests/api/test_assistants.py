@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 from inline_snapshot import snapshot
 
-from tests.api.oracle import judged
+from tests.api.conftest import answered
 
 CODE = {"type": "code_interpreter"}
 
@@ -15,7 +15,7 @@ CODE = {"type": "code_interpreter"}
 async def make(api: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]:
     response = await api.post("/v1/assistants", json={"model": "m", **fields})
     assert response.status_code == 200, response.text
-    return dict(judged(response.json()))
+    return answered(response)
 
 
 async def file_id(api: httpx2.AsyncClient, name: str = "a.csv") -> str:
@@ -120,7 +120,7 @@ async def test_lists_are_paged_both_ways(api: httpx2.AsyncClient) -> None:
     ids = [(await make(api, name=str(number)))["id"] for number in range(5)]
 
     async def listed(query: str) -> tuple[list[int], bool]:
-        page = judged((await api.get(f"/v1/assistants?{query}")).json())
+        page = answered(await api.get(f"/v1/assistants?{query}"))
         return [ids.index(item["id"]) for item in page["data"]], page["has_more"]
 
     assert await listed("") == ([4, 3, 2, 1, 0], False)
@@ -136,7 +136,7 @@ async def test_lists_are_paged_both_ways(api: httpx2.AsyncClient) -> None:
 async def test_a_deleted_assistant_is_gone(api: httpx2.AsyncClient) -> None:
     made = await make(api)
     path = f"/v1/assistants/{made['id']}"
-    assert judged((await api.delete(path)).json()) == {
+    assert answered(await api.delete(path)) == {
         "id": made["id"],
         "object": "assistant.deleted",
         "deleted": True,
@@ -147,8 +147,8 @@ async def test_a_deleted_assistant_is_gone(api: httpx2.AsyncClient) -> None:
 
 
 async def test_there_is_a_list_of_models_with_one_in_it(api: httpx2.AsyncClient) -> None:
-    (model,) = judged((await api.get("/v1/models")).json())["data"]
+    (model,) = answered(await api.get("/v1/models"))["data"]
     assert model["owned_by"] == "kernelci"
-    assert judged((await api.get(f"/v1/models/{model['id']}")).json()) == model
+    assert answered(await api.get(f"/v1/models/{model['id']}")) == model
     unknown = await api.get("/v1/models/org/other")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "model_not_found")

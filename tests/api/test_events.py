@@ -26,7 +26,7 @@ from kernelci.engine.events import (
 from kernelci.engine.open_run import OpenRun
 from kernelci.protocol.objects import FileId, Image, LastError, Logs, Usage
 from tests.api.journal import further, journal, produced, queued
-from tests.api.oracle import judged
+from tests.api.oracle import judge_event
 
 TALK = [
     RunMoved("in_progress"),
@@ -74,7 +74,7 @@ def _part(delta: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(name: str, data: dict[str, Any]) -> str:
-    judged(data)
+    judge_event(name, data, "v2")
     return name
 
 

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from kernelci.api.multipart import Multipart
 from kernelci.engine.service import Service
 from kernelci.errors import InvalidRequest
-from tests.api.conftest import app_of, client_of, service_in
-from tests.api.oracle import judged
+from tests.api.conftest import answered, app_of, client_of, service_in
 
 PURPOSE = b'Content-Disposition: form-data; name="purpose"\r\n\r\nassistants'
 TYPED = {"content-type": 'multipart/form-data; boundary="b=1"'}
@@ -44,7 +43,7 @@ async def test_the_purpose_may_come_before_the_file_or_after(
 ) -> None:
     response = await upload(api, *parts)
     assert response.status_code == 200
-    file = judged(response.json())
+    file = answered(response)
     assert {key: file[key] for key in ("bytes", "filename", "purpose", "status")} == {
         "bytes": 3,
         "filename": "a.csv",
@@ -180,7 +179,7 @@ async def test_a_file_over_the_limit_is_refused_before_it_is_taken_in(tmp_path: 
 async def test_files_are_listed_by_purpose_and_page(api: httpx2.AsyncClient) -> None:
     ids = [(await upload(api, PURPOSE, file_part(b"%d" % number))).json()["id"] for number in range(3)]
     vision = (await upload(api, PURPOSE.replace(b"assistants", b"vision"), file_part())).json()["id"]
-    everything = judged((await api.get("/v1/files")).json())
+    everything = answered(await api.get("/v1/files"))
     assert [file["id"] for file in everything["data"]] == [vision, *reversed(ids)]
     assert everything["has_more"] is False
     page = (await api.get("/v1/files?purpose=assistants&order=asc&limit=2")).json()
@@ -191,7 +190,7 @@ async def test_files_are_listed_by_purpose_and_page(api: httpx2.AsyncClient) -> 
 
 async def test_the_same_bytes_stay_until_their_last_file_goes(service: Service, api: httpx2.AsyncClient) -> None:
     first, second = [(await upload(api, PURPOSE, file_part())).json()["id"] for _ in range(2)]
-    assert judged((await api.delete(f"/v1/files/{first}")).json())["id"] == first
+    assert answered(await api.delete(f"/v1/files/{first}"))["id"] == first
     assert (await api.get(f"/v1/files/{second}/content")).content == b"a,b"
     refused = await upload(api, file_part(), BAD_PURPOSE)
     assert refused.status_code == 400

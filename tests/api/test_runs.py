@@ -16,8 +16,7 @@ from kernelci.engine.service import Service
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import CallFunction, Turn
 from kernelci.protocol.states import ACTIVE
-from tests.api.conftest import app_of, client_of, service_in
-from tests.api.oracle import judged
+from tests.api.conftest import answered, app_of, client_of, service_in
 from tests.api.test_assistants import file_id, make
 from tests.api.test_threads import thread
 from tests.engine.conftest import Unheard
@@ -34,7 +33,7 @@ async def ended(service: Service, run_id: str) -> None:
 async def begin(api: httpx2.AsyncClient, thread_id: str, assistant_id: str, **fields: Any) -> dict[str, Any]:
     response = await api.post(f"/v1/threads/{thread_id}/runs", json={"assistant_id": assistant_id, **fields})
     assert response.status_code == 200, response.text
-    return dict(judged(response.json()))
+    return answered(response)
 
 
 async def test_a_run_is_queued_and_then_completed(service: Service, api: httpx2.AsyncClient) -> None:
@@ -73,13 +72,13 @@ async def test_a_run_is_queued_and_then_completed(service: Service, api: httpx2.
     await ended(service, run["id"])
     path = f"/v1/threads/{made['id']}/runs/{run['id']}"
     response = await api.get(path)
-    assert judged(response.json())["status"] == "completed"
+    assert answered(response)["status"] == "completed"
     assert int(response.headers["openai-poll-after-ms"]) <= 500
-    (step,) = judged((await api.get(f"{path}/steps")).json())["data"]
-    assert judged((await api.get(f"{path}/steps/{step['id']}")).json()) == step
-    (message,) = judged((await api.get(f"/v1/threads/{made['id']}/messages?run_id={run['id']}")).json())["data"]
+    (step,) = answered(await api.get(f"{path}/steps"))["data"]
+    assert answered(await api.get(f"{path}/steps/{step['id']}")) == step
+    (message,) = answered(await api.get(f"/v1/threads/{made['id']}/messages?run_id={run['id']}"))["data"]
     assert step["step_details"]["message_creation"]["message_id"] == message["id"]
-    assert judged((await api.get(f"/v1/threads/{made['id']}/runs")).json())["first_id"] == run["id"]
+    assert answered(await api.get(f"/v1/threads/{made['id']}/runs"))["first_id"] == run["id"]
 
 
 async def test_a_run_inherits_and_overrides(service: Service, api: httpx2.AsyncClient) -> None:
@@ -134,11 +133,11 @@ async def test_a_thread_and_its_run_are_made_together(service: Service, api: htt
         "thread": {"messages": [{"role": "user", "content": "x"}], "metadata": {"k": "v"}},
         "tool_resources": {"code interpreter": {"file_ids": [file]}},
     }
-    run = judged((await api.post("/openai/v1/threads/runs", json=body)).json())
+    run = answered(await api.post("/openai/v1/threads/runs", json=body))
     assert run["status"] == "queued"
     assert run["tool_resources"] == {"code_interpreter": {"file_ids": [file]}}
     assert (await api.get(f"/v1/threads/{run['thread_id']}")).json()["metadata"] == {"k": "v"}
-    bare = judged((await api.post("/v1/threads/runs", json={"assistant_id": assistant["id"]})).json())
+    bare = answered(await api.post("/v1/threads/runs", json={"assistant_id": assistant["id"]}))
     await ended(service, bare["id"])
 
 
@@ -170,9 +169,9 @@ async def test_a_run_is_cancelled_once(stuck: httpx2.AsyncClient) -> None:
     assistant, made = await make(stuck), await thread(stuck)
     run = await begin(stuck, made["id"], assistant["id"])
     path = f"/v1/threads/{made['id']}/runs/{run['id']}"
-    assert judged((await stuck.post(f"{path}/cancel")).json())["status"] == "cancelling"
+    assert answered(await stuck.post(f"{path}/cancel"))["status"] == "cancelling"
     with anyio.fail_after(10):
-        while (now := judged((await stuck.get(path)).json()))["status"] != "cancelled":
+        while (now := answered(await stuck.get(path)))["status"] != "cancelled":
             await anyio.sleep(0)  # polled, as a client would: the other tasks need their turns
     assert now["cancelled_at"]
     again = await stuck.post(f"{path}/cancel", headers={"content-type": "application/json"})
@@ -196,7 +195,7 @@ async def test_a_clients_function_is_called_and_answered(tmp_path: Path) -> None
         run = await begin(api, made["id"], assistant["id"])
         await ended(service, run["id"])
         path = f"/v1/threads/{made['id']}/runs/{run['id']}"
-        waiting = judged((await api.get(path)).json())
+        waiting = answered(await api.get(path))
         assert waiting["status"] == "requires_action"
         (call,) = waiting["required_action"]["submit_tool_outputs"]["tool_calls"]
         assert call["function"] == {"name": "weather", "arguments": '{"city": "Haifa"}'}
@@ -209,7 +208,7 @@ async def test_a_clients_function_is_called_and_answered(tmp_path: Path) -> None
         )
         seen = service.bus.last(run["id"])
         outputs = [{"tool_call_id": call["id"], "output": "25"}]
-        queued = judged((await api.post(f"{path}/submit_tool_outputs", json={"tool_outputs": outputs})).json())
+        queued = answered(await api.post(f"{path}/submit_tool_outputs", json={"tool_outputs": outputs}))
         assert (queued["status"], queued["required_action"]) == ("queued", None)
         async for recorded in service.bus.follow(run["id"], seen):
             if isinstance(recorded.event, RunMoved) and recorded.event.status not in ACTIVE:

@@ -10,7 +10,7 @@ import pytest
 
 from kernelci.api.request import MAX_JSON
 from kernelci.engine.service import Service
-from tests.api.oracle import judged
+from tests.api.conftest import answered
 from tests.api.test_assistants import file_id
 from tests.engine.conftest import NotedTranscripts
 
@@ -21,7 +21,7 @@ SEARCH = [{"type": "file_search"}]
 async def thread(api: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]:
     response = await api.post("/v1/threads", json=fields)
     assert response.status_code == 200, response.text
-    return dict(judged(response.json()))
+    return answered(response)
 
 
 async def say(api: httpx2.AsyncClient, thread_id: str, content: Any = "x", **fields: Any) -> dict[str, Any]:
@@ -29,7 +29,7 @@ async def say(api: httpx2.AsyncClient, thread_id: str, content: Any = "x", **fie
         f"/v1/threads/{thread_id}/messages", json={"role": "user", "content": content, **fields}
     )
     assert response.status_code == 200, response.text
-    return dict(judged(response.json()))
+    return answered(response)
 
 
 async def test_a_thread_needs_no_body_and_no_content_type(api: httpx2.AsyncClient) -> None:
@@ -39,7 +39,7 @@ async def test_a_thread_needs_no_body_and_no_content_type(api: httpx2.AsyncClien
         await api.post("/v1/threads", content=b" \n"),
         await api.post("/v1/threads", json={"messages": None}),
     ):
-        made = judged(response.json())
+        made = answered(response)
         assert (made["metadata"], made["tool_resources"]) == ({}, {})
 
 
@@ -54,7 +54,7 @@ async def test_a_thread_begins_with_its_messages_in_their_order(service: Service
         metadata={"m": "1"},
     )
     assert made["tool_resources"] == {"code_interpreter": {"file_ids": [file]}}
-    listed = judged((await api.get(f"/v1/threads/{made['id']}/messages?order=asc")).json())["data"]
+    listed = answered(await api.get(f"/v1/threads/{made['id']}/messages?order=asc"))["data"]
     assert [(each["role"], each["content"][0]["text"]["value"]) for each in listed] == [
         ("user", "one"),
         ("assistant", "two"),
@@ -67,9 +67,9 @@ async def test_a_thread_is_updated_and_deleted(api: httpx2.AsyncClient) -> None:
     made = await thread(api, metadata={"a": "1"})
     path = f"/v1/threads/{made['id']}"
     assert (await api.post(path, json={"metadata": None})).json() == made
-    assert judged((await api.post(path, json={"metadata": {"b": "2"}})).json())["metadata"] == {"b": "2"}
+    assert answered(await api.post(path, json={"metadata": {"b": "2"}}))["metadata"] == {"b": "2"}
     await say(api, made["id"])
-    assert judged((await api.delete(path)).json())["deleted"] is True
+    assert answered(await api.delete(path))["deleted"] is True
     for gone in (path, f"{path}/messages", f"{path}/runs"):
         response = await api.get(gone)
         assert response.status_code == 404
@@ -145,7 +145,7 @@ async def test_a_messages_metadata_is_all_that_changes(api: httpx2.AsyncClient) 
     path = f"/v1/threads/{made['id']}/messages/{message['id']}"
     changed = await api.post(path, json={"metadata": {"k": "v"}, "role": "assistant"})
     assert changed.json() == message | {"metadata": {"k": "v"}}
-    assert judged((await api.delete(path)).json())["object"] == "thread.message.deleted"
+    assert answered(await api.delete(path))["object"] == "thread.message.deleted"
     assert (await api.get(path)).json()["error"]["message"] == f"No message found with id '{message['id']}'."
 
 

@@ -13,8 +13,7 @@ import pytest
 from kernelci.engine.service import Service
 from kernelci.protocol.objects import File
 from kernelci.protocol.uploads import LIFETIME, Upload
-from tests.api.conftest import app_of, client_of, service_in
-from tests.api.oracle import judged
+from tests.api.conftest import answered, app_of, client_of, service_in
 
 BEGUN = {"bytes": 6, "filename": "דו\u202eחות.csv", "mime_type": "text/csv", "purpose": "assistants"}
 
@@ -22,13 +21,13 @@ BEGUN = {"bytes": 6, "filename": "דו\u202eחות.csv", "mime_type": "text/csv"
 async def begin(api: httpx2.AsyncClient, base: str = "/v1", **changes: Any) -> dict[str, Any]:
     response = await api.post(f"{base}/uploads", json={**BEGUN, **changes})
     assert response.status_code == 200, response.text
-    return dict(judged(response.json()))
+    return answered(response)
 
 
 async def add(api: httpx2.AsyncClient, upload_id: str, data: bytes) -> str:
     response = await api.post(f"/v1/uploads/{upload_id}/parts", files={"data": data})
     assert response.status_code == 200, response.text
-    part = judged(response.json())
+    part = answered(response)
     assert part["upload_id"] == upload_id
     return part["id"]
 
@@ -47,9 +46,9 @@ async def test_parts_become_a_file_in_the_order_that_is_asked(service: Service, 
     assert upload["expires_at"] - upload["created_at"] == LIFETIME
     last, unused, first = [await add(api, upload["id"], data) for data in (b"def", b"???", b"abc")]
     md5 = hashlib.md5(b"abcdef").hexdigest()
-    completed = judged((await complete(api, upload["id"], first, last, md5=md5)).json())
+    completed = answered(await complete(api, upload["id"], first, last, md5=md5))
     assert completed["status"] == "completed"
-    file = judged(completed["file"])
+    file = completed["file"]
     assert (file["filename"], file["bytes"], file["purpose"]) == (BEGUN["filename"], 6, "assistants")
     assert (await api.get(f"/v1/files/{file['id']}")).json() == file
     assert (await api.get(f"/v1/files/{file['id']}/content")).content == b"abcdef"
@@ -66,7 +65,7 @@ async def test_azure_has_uploads_too(api: httpx2.AsyncClient) -> None:
     completed = await api.post(f"/openai/v1/uploads/{upload['id']}/complete", json={"part_ids": [part]})
     assert completed.json()["file"]["id"].startswith("assistant-")
     classic = await api.post("/openai/uploads?api-version=2024-05-01-preview", json=BEGUN)
-    assert judged(classic.json())["status"] == "pending"
+    assert answered(classic)["status"] == "pending"
 
 
 async def test_of_two_completions_at_once_one_wins(service: Service, api: httpx2.AsyncClient) -> None:
@@ -119,7 +118,7 @@ async def test_a_cancelled_upload_leaves_nothing(service: Service, api: httpx2.A
     upload = await begin(api)
     await add(api, upload["id"], b"abc")
     assert left(service)
-    cancelled = judged((await api.post(f"/v1/uploads/{upload['id']}/cancel")).json())
+    cancelled = answered(await api.post(f"/v1/uploads/{upload['id']}/cancel"))
     assert cancelled["status"] == "cancelled"
     assert left(service) == []
     refused = await api.post(f"/v1/uploads/{upload['id']}/parts", files={"data": b"def"})
@@ -184,7 +183,7 @@ async def test_a_part_over_its_limit_is_refused(api: httpx2.AsyncClient) -> None
 async def test_files_expire_when_they_were_meant_to(service: Service, api: httpx2.AsyncClient) -> None:
     after = {"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"}
     sent = await api.post("/v1/files", data={"purpose": "assistants", **after}, files={"file": b"abc"})
-    file = judged(sent.json())
+    file = answered(sent)
     assert file["expires_at"] == file["created_at"] + 3600
     assert [each["id"] for each in (await api.get("/v1/files")).json()["data"]] == [file["id"]]
     await service.store.edit(File, file["id"], lambda old: old.model_copy(update={"expires_at": 1}))

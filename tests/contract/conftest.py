@@ -15,9 +15,11 @@ from kernelci.engine.ports import Emit, Model, ModelRequest, Reply
 from kernelci.models.turn import CallFunction, Turn, play
 from kernelci.server import running
 from kernelci.settings import Settings
+from tests.contract.judged import judging, judging_async
 
 KEY = "contract-key"
 API_VERSION = "2024-05-01-preview"
+COMMON: dict[str, Any] = {"api_key": KEY, "max_retries": 0, "timeout": 60}
 
 ANALYSIS = """\
 import pandas as pd
@@ -89,27 +91,35 @@ def client(request: pytest.FixtureRequest, server: str) -> Generator[OpenAI]:
         yield client
 
 
+def azure(server: str, api_version: str = API_VERSION) -> AzureOpenAI:
+    """The SDK's client of classic Azure."""
+    return AzureOpenAI(azure_endpoint=server, api_version=api_version, http_client=judging(), **COMMON)
+
+
 def sync_client(surface: str, server: str) -> OpenAI:
     """The SDK's client of that surface."""
     match surface:
         case "openai":
-            return OpenAI(base_url=f"{server}/v1", **_common())
+            return OpenAI(base_url=f"{server}/v1", http_client=judging(), **COMMON)
         case "azure":
-            return AzureOpenAI(azure_endpoint=server, api_version=API_VERSION, **_common())
+            return azure(server)
         case _:
-            return OpenAI(base_url=f"{server}/openai/v1", **_common())
+            return OpenAI(base_url=f"{server}/openai/v1", http_client=judging(), **COMMON)
 
 
 @pytest.fixture(params=["openai", "azure"])
 async def async_client(request: pytest.FixtureRequest, server: str) -> Any:
     """The SDK's asynchronous client of each surface."""
     if request.param == "openai":
-        client = AsyncOpenAI(base_url=f"{server}/v1", **_common())
+        client = AsyncOpenAI(base_url=f"{server}/v1", http_client=judging_async(), **COMMON)
     else:
-        client = AsyncAzureOpenAI(azure_endpoint=server, api_version=API_VERSION, **_common())
+        client = AsyncAzureOpenAI(
+            azure_endpoint=server, api_version=API_VERSION, http_client=judging_async(), **COMMON
+        )
     async with client:
         yield client
 
 
-def _common() -> dict[str, Any]:
-    return {"api_key": KEY, "max_retries": 0, "timeout": 60}
+def sdk_of(url: str) -> OpenAI:
+    """The SDK's client of a server that asks for no key."""
+    return OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0, timeout=60, http_client=judging())

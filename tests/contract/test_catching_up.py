@@ -7,7 +7,6 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from openai import OpenAI
 
@@ -15,6 +14,8 @@ from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import CallFunction, Turn
 from kernelci.server import running
 from kernelci.settings import Settings
+from tests.contract.conftest import sdk_of
+from tests.contract.judged import judging
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
 
@@ -22,13 +23,10 @@ FUNCTION: Any = {"type": "function", "function": {"name": "weather"}}
 SCRIPT = [Turn(text="Let me ask.", functions=(CallFunction("weather", {"city": "Haifa"}),)), Turn(text="Sunny.")]
 
 
-def sdk_of(url: str) -> OpenAI:
-    return OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0, timeout=60)
-
-
 def events(url: str, thread_id: str, **more: Any) -> list[tuple[str | None, str, Any]]:
     """The id, name and data of each event."""
-    body = httpx2.get(f"{url}/v1/threads/{thread_id}/events", trust_env=False, timeout=60, **more).text
+    with judging() as client:
+        body = client.get(f"{url}/v1/threads/{thread_id}/events", **more).text
     read: list[tuple[str | None, str, Any]] = []
     for block in body.split("\n\n")[:-1]:
         fields = dict(line.split(": ", 1) for line in block.split("\n"))

@@ -14,6 +14,7 @@ from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import Turn
 from kernelci.server import running
 from kernelci.settings import Settings
+from tests.contract.conftest import sdk_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
 
@@ -86,7 +87,7 @@ def sdk(folder: Any) -> Generator[OpenAI]:
 
     with (
         running(Settings(data_dir=folder, port=0), ScriptedModel([as_told, Turn(text="Done.")])) as url,
-        OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0, timeout=60) as client,
+        sdk_of(url) as client,
     ):
         yield client
 

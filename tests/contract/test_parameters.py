@@ -11,6 +11,7 @@ from openai import OpenAI
 
 from kernelci.server import running
 from kernelci.settings import Settings
+from tests.contract.conftest import sdk_of
 from tests.upstream import (
     Calls,
     Chunks,
@@ -43,7 +44,7 @@ def sdk(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Generat
     folder: Path = tmp_path_factory.mktemp("parameters")
     with (
         running(Settings(data_dir=folder, port=0, model_url=upstream.url)) as url,
-        OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0, timeout=60) as client,
+        sdk_of(url) as client,
     ):
         yield client
 

@@ -12,6 +12,8 @@ import openai
 import pytest
 from openai import OpenAI
 
+from tests.contract.conftest import sdk_of
+
 HEAD = """\
 POST /v1/files HTTP/1.1\r
 Host: 127.0.0.1\r
@@ -28,7 +30,7 @@ def connected(server: str) -> socket.socket:
 
 
 def test_a_file_over_the_limit_is_refused_and_the_client_can_go_on(small_server: str) -> None:
-    with OpenAI(base_url=f"{small_server}/v1", api_key="k", max_retries=0) as client:
+    with sdk_of(small_server) as client:
         for size in (1_500_000, 20_000_000):
             with pytest.raises(openai.APIStatusError) as refused:
                 client.files.create(file=("x", b"x" * size), purpose="assistants")

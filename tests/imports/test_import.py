@@ -21,6 +21,7 @@ from kernelci.models.turn import Turn
 from kernelci.server import running
 from kernelci.settings import Settings
 from tests.cli.conftest import Command
+from tests.contract.conftest import sdk_of
 
 CODE = """
 import matplotlib.pyplot as plt
@@ -29,10 +30,6 @@ plt.plot([1, 2]); plt.show()
 print("drawn")
 """
 STORY = (Turn(code="1/0"), Turn(code=CODE), Turn(text="See [the table](sandbox:/mnt/data/שלום.csv)."))
-
-
-def client(address: str) -> OpenAI:
-    return OpenAI(base_url=f"{address}/v1", api_key="any", max_retries=0)
 
 
 def seen(service: OpenAI, thread: str) -> dict[str, object]:
@@ -60,7 +57,7 @@ def _deprecated() -> None:
 def exported(tmp_path: Path, settings: Settings) -> tuple[Path, str, dict[str, object]]:
     """A fetched export, the thread that is in it, and what its service told of it."""
     first = settings.model_copy(update={"data_dir": tmp_path / "first"})
-    with running(first, ScriptedModel(STORY)) as address, client(address) as service:
+    with running(first, ScriptedModel(STORY)) as address, sdk_of(address) as service:
         given = service.files.create(file=("in.csv", b"x,y\n1,2\n"), purpose="assistants")
         assistant = service.beta.assistants.create(
             model="gpt-4-1106-preview", tools=[{"type": "code_interpreter"}], name="מנתח"
@@ -127,7 +124,7 @@ def test_ids_go_on_working_and_the_model_knows_what_was_said(
         asked.append(request)
         return Turn(text="A line.")
 
-    with running(settings, ScriptedModel([answer])) as address, client(address) as service:
+    with running(settings, ScriptedModel([answer])) as address, sdk_of(address) as service:
         assert seen(service, thread) == before
         service.beta.threads.messages.create(thread, role="user", content="What did you draw?")
         assistant = service.beta.assistants.list().data[0]
@@ -161,7 +158,7 @@ def test_what_cannot_be_taken_in_is_named_and_the_rest_comes(kernelci: Command, 
         "4 of the export's objects could not be taken in",
     ):
         assert said in done.stderr.replace("\n", " "), said
-    with running(settings, ScriptedModel([])) as address, client(address) as service:
+    with running(settings, ScriptedModel([])) as address, sdk_of(address) as service:
         assert [each.id for each in service.beta.threads.messages.list("thread_1")] == ["msg_1"]
 
 

@@ -70,7 +70,7 @@ def test_what_v1_had_is_where_v2_has_it() -> None:
     )
     assert isinstance(message, Message)
     assert [each.file_id for each in message.attachments] == ["file-1"]
-    assert message.status == "completed"
+    assert (message.status, message.completed_at) == ("completed", 1)
 
 
 def test_what_had_not_ended_has_expired() -> None:
