@@ -13,7 +13,7 @@ from openai import OpenAI
 
 from kernelci.server import running
 from kernelci.settings import Settings
-from tests.contract.test_walk import ok
+from tests.contract.conftest import sdk_of
 from tests.upstream import Answer, Body, Calls, Fails, Reply, Runs, Says, Upstream
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
@@ -28,7 +28,7 @@ def serving(folder: Path, upstream: Upstream, **settings: Any) -> Generator[Open
     """The SDK's client of a server that asks that endpoint."""
     with (
         running(Settings(data_dir=folder, port=0, model_url=upstream.url, **settings)) as url,
-        OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0, timeout=60) as client,
+        sdk_of(url) as client,
     ):
         yield client
 
@@ -60,8 +60,8 @@ def streamed(sdk: OpenAI, on: dict[str, str]) -> tuple[Any, list[Any], list[str]
     stored = list(sdk.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc"))
     added_up = stream.get_final_run_steps()
     for sum, step in zip(added_up, stored, strict=True):
-        assert str(ok(step).step_details) == str(sum.step_details).replace(", index=0", "")
-    return ok(run), stored, names
+        assert str(step.step_details) == str(sum.step_details).replace(", index=0", "")
+    return run, stored, names
 
 
 def results(body: Body) -> list[str]:
