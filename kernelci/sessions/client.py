@@ -6,16 +6,14 @@ about the cell that is running, and about nothing else.
 
 from __future__ import annotations
 
-import json
 import logging
 import signal
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 import anyio
-import anyio.lowlevel
 import anyio.to_thread
 
 from kernelci.engine.ports import CellResult, OnOutput, Told
@@ -27,6 +25,7 @@ from kernelci.sandbox.kernel import Kernel
 from kernelci.sessions.cell import RunningCell
 from kernelci.sessions.terminal import plain
 from kernelci.sessions.trim import MEBIBYTE, Limits, trimmed
+from kernelci.sessions.wire import OFF_LOOP, Wire, mapping
 
 logger = logging.getLogger(__name__)
 
@@ -35,16 +34,12 @@ LOST = "Variables and imports are lost; the files in /mnt/data are kept."
 GIBIBYTE = 1024 * MEBIBYTE
 
 _REASON = 500
-_OFF_LOOP = 256 * 1024
-_READ = 64 * 1024
-_LINE = 512  # what a message costs us, however short it is
+_MESSAGE = 512  # bytes that a message costs us, however short it is
 _LAST_BREATH = 1.0
 _AGAIN = 0.1
 _LOOK = 1.0
 _GLANCE = 2.0
 _FACTS = 4000  # characters
-_LINES = 100
-"""Messages that are taken in one go: some hundred microseconds, then others have their turn."""
 
 _ENDS: dict[int, str] = {
     signal.SIGABRT: "compiled code has given up (SIGABRT)",
@@ -74,6 +69,7 @@ class KernelClient:
 
     def __init__(self, kernel: Kernel, folder: Path, limits: CellLimits) -> None:
         self._kernel = kernel
+        self._wire = Wire(kernel.wire, limits.longest)
         self._folder = folder
         self._limits = limits
         self._cell: RunningCell | None = None
@@ -125,7 +121,7 @@ class KernelClient:
             cell.note(note)
         await _tell(cell, on_output, last=True)
         outputs = cell.outputs.collected()
-        if cell.received < _OFF_LOOP:
+        if cell.received < OFF_LOOP:
             kept = trimmed(outputs, self._limits.kept)
         else:
             kept = await anyio.to_thread.run_sync(trimmed, outputs, self._limits.kept)
@@ -144,7 +140,7 @@ class KernelClient:
         self._unasked = 0
         self._wake()
         try:
-            await self._send({"cell": cell.id, **asked})
+            await self._wire.send({"cell": cell.id, **asked})
             status, note = await self._follow(cell, on_output, timeout)
             if not self.gone:
                 self._starved = self._kernel.starved
@@ -247,61 +243,30 @@ class KernelClient:
             logger.warning("a kernel does not obey: ending it", extra={"action": "kernel_killed"})
             await self.kill()
 
-    async def _send(self, request: JsonObject) -> None:
-        data = memoryview(json.dumps(request).encode() + b"\n")
-        while data and not self.gone:
-            try:
-                data = data[self._kernel.wire.send(data) :]
-            except BlockingIOError:
-                await anyio.wait_writable(self._kernel.wire)
-            except OSError:
-                return  # it has ended, which `_follow` sees
-
     async def _read(self) -> None:
-        """Hand on the kernel's lines until there are no more."""
-        begun = bytearray()
-        while data := await self._received():
-            begun += data
-            if b"\n" in data:
-                *lines, begun = begun.split(b"\n")
-                for number, line in enumerate(lines, 1):
-                    await self._take(bytes(line))
-                    if number % _LINES == 0:
-                        await anyio.lowlevel.checkpoint()
-            if len(begun) > self._limits.longest:
-                self._broken = "it sent a message without an end"
-            if self._unasked > self._limits.received:
-                self._broken = "it sent too much that nobody had asked for"
-            if self._broken:
-                return
+        """Hand on what the kernel says until it says no more, or too much."""
+        async with aclosing(self._wire.messages()) as messages:
+            async for message, length in messages:
+                await self._take(message, length)
+                if self._unasked > self._limits.received:
+                    self._broken = "it sent too much that nobody had asked for"
+                if self._broken:
+                    return
+        if self._wire.endless:
+            self._broken = "it sent a message without an end"
 
-    async def _received(self) -> bytes:
-        """The next bytes; none at the end, which comes once all processes of the kernel have ended."""
-        while True:
-            try:
-                await anyio.wait_readable(self._kernel.wire)
-                return self._kernel.wire.recv(_READ)
-            except BlockingIOError:
-                continue
-            except (anyio.ClosedResourceError, OSError):
-                return b""
-
-    async def _take(self, line: bytes) -> None:
+    async def _take(self, message: JsonObject, length: int) -> None:
         """Take one message. Anything but an honest one comes only from code that writes to the wire itself."""
-        try:
-            parsed = _parsed(line) if len(line) < _OFF_LOOP else await anyio.to_thread.run_sync(_parsed, line)
-        except (ValueError, RecursionError):
-            parsed = {}
-        size = len(line) + _LINE
-        cell, kind, content = self._cell, parsed.get("type"), _mapping(parsed.get("content"))
+        size = length + _MESSAGE
+        cell, kind, content = self._cell, message.get("type"), mapping(message.get("content"))
         if kind == "broken":
             self._broken = str(content.get("text", "")).strip().rpartition("\n")[2][:_REASON]
-        elif cell is None or parsed.get("cell") != cell.id or not isinstance(kind, str):
+        elif cell is None or message.get("cell") != cell.id or not isinstance(kind, str):
             self._unasked += size
         elif kind == "done":
             cell.reply(content)
         else:
-            if len(line) < _OFF_LOOP or kind == "stream":
+            if length < OFF_LOOP or kind == "stream":
                 cell.publish(kind, content, size)
             else:
                 await anyio.to_thread.run_sync(cell.publish, kind, content, size)
@@ -320,14 +285,6 @@ class KernelClient:
 def sized(number: int) -> str:
     """A number of bytes for people."""
     return f"{number / GIBIBYTE:g} GiB" if number % GIBIBYTE == 0 else f"{number / MEBIBYTE:g} MiB"
-
-
-def _parsed(line: bytes) -> JsonObject:
-    return _mapping(json.loads(line))
-
-
-def _mapping(value: object) -> JsonObject:
-    return cast(JsonObject, value) if isinstance(value, dict) else {}
 
 
 async def _unheard(kind: Told, text: str) -> None:

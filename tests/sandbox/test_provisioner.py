@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import stat
 import subprocess
@@ -24,7 +23,6 @@ from nbclient import NotebookClient
 from kernelci.errors import KernelUnavailable
 from kernelci.sandbox import runtime
 from kernelci.sandbox.environment import Environment
-from kernelci.sandbox.watch import DiskLimits, watch_disk
 from tests.sandbox.conftest import FORBIDDEN
 from tests.sessions.conftest import gone
 
@@ -254,41 +252,6 @@ async def test_a_cell_that_fills_the_disk_is_interrupted(built: Environment, mon
     async with jupyter() as (_, client):
         reply = await client.execute_interactive(FILL, timeout=60, allow_stdin=False)
         assert reply["content"]["ename"] == "KeyboardInterrupt"
-
-
-DEAF = """
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-os.chdir(sys.argv[1])
-for number in range(16):
-    with open(str(number), 'wb') as file:
-        file.write(bytes(1 << 20))
-signal.pause()
-"""
-
-
-def test_one_that_does_not_heed_is_ended(tmp_path: Path):
-    with subprocess.Popen([sys.executable, "-c", DEAF, tmp_path]) as filling:
-        watch_disk(filling.pid, tmp_path, DiskLimits(most=1 << 20, beyond=1 << 20))
-    assert filling.returncode == -signal.SIGKILL
-
-
-HEEDS = """
-import os, signal, sys
-try:
-    signal.pause()
-except KeyboardInterrupt:
-    os.remove(sys.argv[1])
-"""
-
-
-def test_one_that_begins_in_a_full_folder_may_empty_it(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    (tmp_path / "large").write_bytes(bytes(16 << 20))
-    with subprocess.Popen([sys.executable, "-c", HEEDS, tmp_path / "large"]) as heeding:
-        watch_disk(heeding.pid, tmp_path, DiskLimits(most=1 << 20, beyond=1 << 20))
-    assert heeding.returncode == 0
-    assert not (tmp_path / "large").exists()
-    assert "interrupted: the files in its /mnt/data take more than 1 MiB" in caplog.text
 
 
 async def test_one_that_cannot_start_says_why_and_leaves_nothing(built: Environment, place: Path):
