@@ -8,6 +8,7 @@ from io import TextIOWrapper
 import typer
 
 from kernelci.cli.ask import ask
+from kernelci.cli.backup import backup, restore
 from kernelci.cli.chat import chat
 from kernelci.cli.demo import demo
 from kernelci.cli.doctor import doctor
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, serve, ask, chat, doctor):
+for command in (demo, serve, ask, chat, doctor, backup, restore):
     app.command()(command)
 app.command("import")(import_)
 app.add_typer(threads, name="threads")

@@ -86,10 +86,11 @@ def _with_threads(settings: Settings, work: Callable[[SqlStore], Awaitable[T]]) 
 
 
 async def _beginnings(store: SqlStore) -> list[tuple[Thread, str]]:
-    return [(thread, await _beginning(store, thread)) async for thread in _newest_first(store)]
+    return [(thread, await _beginning(store, thread)) async for thread in newest_first(store)]
 
 
-async def _newest_first(store: SqlStore) -> AsyncIterator[Thread]:
+async def newest_first(store: SqlStore) -> AsyncIterator[Thread]:
+    """All threads of the store."""
     last: str | None = None
     while True:
         page = await store.page(Thread, Page(limit=100, after=last))
