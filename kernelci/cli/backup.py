@@ -27,7 +27,7 @@ def backup(
 ) -> None:
     """Write all threads, files and keys' digests into one file, as they are now. A server may go on meanwhile."""
     held = backups.back_up(DataFolder(settings.data_dir), file)
-    typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, the bytes of {held} files among it")
+    typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, files in it: {held}")
     tell(Console(stderr=True), "Who can read it can read all conversations.", "bright_black")
 
 
@@ -38,7 +38,7 @@ def restore(
     """Make a data folder, which must be empty or new, of a backup."""
     held = backups.restore(file, DataFolder(settings.data_dir))
     threads = with_store(settings, partial(_write_notebooks, DataFolder(settings.data_dir).notebooks))
-    typer.echo(f"{settings.data_dir}: {threads} threads, the bytes of {held} files")
+    typer.echo(f"{settings.data_dir}: threads: {threads}, files: {held}")
 
 
 async def _write_notebooks(folder: Path, store: SqlStore) -> int:
