@@ -37,13 +37,14 @@ async def filled(path: Path, *contents: bytes) -> list[File]:
 async def bytes_of(path: Path) -> dict[str, bytes]:
     """The bytes of each file of a data folder, which is opened as a server would."""
     async with DataFolder(path) as folder, SqlStore(folder.url) as store, FolderBlobs(folder.blobs) as blobs:
-        files = (await store.page(File, Page(limit=100))).data
+        files = (await store.page(File, Page(limit=100_000))).data
         return {each.id: await anyio.Path(blobs.path(each.blob)).read_bytes() for each in files}
 
 
 async def test_what_is_there_comes_back_whatever_goes_on_meanwhile(tmp_path: Path) -> None:
     known: dict[str, bytes] = {}
-    deleted: set[str] = set()
+    going: set[str] = set()
+    gone: set[str] = set()
     async with (
         DataFolder(tmp_path / "data") as folder,
         SqlStore(folder.url) as store,
@@ -57,23 +58,23 @@ async def test_what_is_there_comes_back_whatever_goes_on_meanwhile(tmp_path: Pat
                 await store.put(new, thread())
                 known[new.id] = content
                 if number % 3 == 0:
-                    gone, _ = next(iter((id, content) for id, content in known.items() if id not in deleted))
-                    deleted.add(gone)
-                    dropped = await store.drop(File, gone)
-                    await blobs.drop(dropped.blob)
+                    oldest = next(id for id in known if id not in going)
+                    going.add(oldest)
+                    await blobs.drop((await store.drop(File, oldest)).blob)
+                    gone.add(oldest)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(change)
             for number in range(5):
                 while len(known) < 30 * (number + 1):
                     await anyio.lowlevel.checkpoint()
-                before, gone_before = set(known), set(deleted)
+                before, gone_before = set(known), set(gone)
                 await to_thread.run_sync(back_up, folder, tmp_path / f"{number}.tar")
                 assert await to_thread.run_sync(
                     restore, tmp_path / f"{number}.tar", DataFolder(tmp_path / str(number))
                 )
                 restored = await bytes_of(tmp_path / str(number))
-                assert before - deleted <= restored.keys()
+                assert before - going <= restored.keys()
                 assert not restored.keys() & gone_before
                 assert restored == {id: known[id] for id in restored}
             tasks.cancel_scope.cancel()

@@ -23,8 +23,12 @@ CONTENT: dict[str, dict[str, object]] = {
     "threads": {"id": "thread_1", "seq": 1},
     "messages": {"id": "msg_1", "seq": 2, "thread_id": "thread_1", "status": "completed", "role": "user"},
     "files": {
-        **{"id": "file-1", "seq": 3, "purpose": "assistants"},
-        **{"blob": "0" * 64, "bytes": 1, "filename": "נתונים.csv"},
+        "id": "file-1",
+        "seq": 3,
+        "purpose": "assistants",
+        "blob": "0" * 64,
+        "bytes": 1,
+        "filename": "נתונים.csv",
     },
 }
 """A row of each table, as the first version wrote them: columns, and whole as `doc`."""
