@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     same_failures: int = Field(
         4, ge=1, description="Times that the code of a run may fail in the same way; then the assistant says so."
     )
+    charts: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Whether the model is shown the figures of its code: if it takes pictures, always, or never.",
+    )
     shown_output: int = Field(
         6000, ge=1000, description="Characters of a cell's output that the model is shown; it can read on."
     )

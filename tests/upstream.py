@@ -158,7 +158,7 @@ class Upstream:
 
     `url` is its base URL, `host` and `port` parts of it. `requests` are those for completions, as they came. `left`
     is set once a client has hung up in the middle of an answer. `models` is what GET /v1/models lists: ids or whole
-    entries; or that whole answer.
+    entries; or that whole answer. `described` is what any other path answers, `looked` are those asked for.
     """
 
     def __init__(
@@ -169,6 +169,8 @@ class Upstream:
     ) -> None:
         self.requests: list[Asked] = []
         self.left = threading.Event()
+        self.described: dict[str, Body] = {}
+        self.looked: list[str] = []
         self.will(answers)
         self.models = models
         self._stack = ExitStack()
@@ -194,6 +196,7 @@ class Upstream:
         routes = [
             Route("/v1/models", self._list_models),
             Route("/v1/chat/completions", self._complete, methods=["POST"]),
+            Route("/{path:path}", self._describe, methods=["GET", "POST"]),
         ]
         server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), log_config=None, lifespan="off"))
         portal = self._stack.enter_context(start_blocking_portal())
@@ -213,6 +216,11 @@ class Upstream:
             return self.models
         listed = [{"id": model, "object": "model"} if isinstance(model, str) else model for model in self.models]
         return JSONResponse({"object": "list", "data": listed})
+
+    async def _describe(self, request: Request) -> Response:
+        self.looked.append(request.url.path)
+        described = self.described.get(request.url.path)
+        return JSONResponse(described or {"error": "no such path"}, 200 if described else 404)
 
     async def _complete(self, request: Request) -> Response:
         body = await request.json()

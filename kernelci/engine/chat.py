@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from kernelci.engine.events import Call
-from kernelci.engine.ports import CODE_TOOL
+from kernelci.engine.ports import CODE_TOOL, PICTURE_TOKENS
 from kernelci.engine.results import Results
 from kernelci.protocol.objects import (
     ClientCall,
@@ -173,11 +173,15 @@ def _posted(message: Message, pictures: Mapping[str, str]) -> JsonObject:
     return {"role": message.role, "content": content}
 
 
-def tokens_in(messages: Iterable[JsonObject], tools: Iterable[JsonObject]) -> int:
-    """A rough count of what a model reads: one token for each four characters. Pictures are left out."""
+def tokens_in(messages: Iterable[JsonObject], tools: Iterable[JsonObject], pictures: int = 0) -> int:
+    """A rough count of what a model reads: one token for each four characters, some for pictures.
+
+    `pictures` are those that are not in the messages.
+    """
     characters = sum(len(json.dumps(tool)) for tool in tools)
     for message in messages:
         content: str | list[JsonObject] = message["content"]
         parts = [content] if isinstance(content, str) else [str(part.get("text", "")) for part in content]
         characters += sum(len(part) for part in parts) + len(json.dumps(message.get("tool_calls", "")))
-    return -(-characters // CHARACTERS_A_TOKEN)
+        pictures += 0 if isinstance(content, str) else sum(part["type"] == "image_url" for part in content)
+    return -(-characters // CHARACTERS_A_TOKEN) + pictures * PICTURE_TOKENS

@@ -5,7 +5,8 @@ When that happens, and what becomes of what goes wrong, is the supervisor's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from kernelci.engine.blobs import Blobs
 from kernelci.engine.driven import Driven
@@ -13,11 +14,12 @@ from kernelci.engine.failures import Failures, failure_of
 from kernelci.engine.inputs import session_files
 from kernelci.engine.links import Linking
 from kernelci.engine.loop import run_loop
-from kernelci.engine.ports import Models, MountedFile, Sessions, Store
+from kernelci.engine.pictures import data_urls, last_figures
+from kernelci.engine.ports import Figures, Models, MountedFile, Sessions, Store
 from kernelci.engine.prompt import build_prompt
 from kernelci.engine.publish import Publisher
 from kernelci.engine.tools import Tools
-from kernelci.protocol.objects import Cell, Message, Run, RunStep
+from kernelci.protocol.objects import Cell, File, Message, Run, RunStep
 from kernelci.settings import Settings
 
 
@@ -50,6 +52,7 @@ class Driver:
             names=await self.sessions.names(run.thread_id, mounted),
             blobs=self.blobs,
             room=self.settings.shown_output,
+            figures=await self._last_figures(run, conversation),
         )
         await run_loop(
             prompt=prompt,
@@ -61,11 +64,23 @@ class Driver:
                 publisher=self.publisher,
                 failures=await self._failures(run, begun=prompt.turn > 0),
                 results=prompt.results,
+                shown=self._shown,
             ),
             emit=driven.linking,
             max_turns=self.settings.max_turns,
             deadline=driven.deadline,
         )
+
+    async def _last_figures(self, run: Run, conversation: Sequence[Message | RunStep]) -> Figures | None:
+        """The figures that the model is shown from the beginning, as data URLs."""
+        last = last_figures(conversation)
+        if last is None:
+            return None
+        found = [await self.store.of(run.owner).find(File, id) for id in last.pictures]
+        return replace(last, pictures=await self._shown([file for file in found if file]))
+
+    async def _shown(self, files: Sequence[File]) -> tuple[str, ...]:
+        return await data_urls(files, self.blobs) if self.settings.charts != "never" else ()
 
     async def _failures(self, run: Run, *, begun: bool) -> Failures:
         """How the run's cells have failed so far."""

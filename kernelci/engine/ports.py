@@ -24,12 +24,28 @@ READ_TOOL = "read_output"
 """The name under which it is offered the reader of long outputs, unless a function of the client's has that."""
 
 
+PICTURE_TOKENS = 800
+"""About what a model reads a picture as."""
+
+
 # Models
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """Pictures that the code of one reply displayed, each as a data URL; `call_id` is one of that reply's calls."""
+
+    call_id: str
+    pictures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One turn's question, in Chat Completions' terms. None means: do not send it."""
+    """One turn's question, in Chat Completions' terms. None means: do not send it.
+
+    `figures` belong to the results in the messages, which may hold users' pictures, too. A model that takes none is
+    not sent them.
+    """
 
     model: str
     messages: Sequence[JsonObject]
@@ -41,6 +57,7 @@ class ModelRequest:
     max_tokens: int | None = None
     response_format: JsonObject | None = None
     reasoning_effort: str | None = None
+    figures: Figures | None = None
 
     @property
     def offers_code(self) -> bool:

@@ -6,19 +6,17 @@ so that a prompt is the same whether a run starts, resumes or is taken up after 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
-
-import anyio
 
 from kernelci.engine.blobs import Blobs
 from kernelci.engine.chat import remembered, replied, result, spoken, tokens_in
 from kernelci.engine.events import Call
 from kernelci.engine.inputs import pictures_in
 from kernelci.engine.offered import can_read, offered, runs_code, tool_choice
-from kernelci.engine.ports import READ_TOOL, ModelRequest, Reply
+from kernelci.engine.pictures import LARGEST_POSTED, MOST, data_url
+from kernelci.engine.ports import READ_TOOL, Figures, ModelRequest, Reply
 from kernelci.engine.results import Result, Results
 from kernelci.protocol.objects import File, Message, Run, RunStep, Usage
 from kernelci.protocol.parts import AnswerFormat, JsonObject
@@ -29,7 +27,7 @@ class Prompt:
     """What the model is asked in one run; grows by a reply and its results each turn.
 
     `earlier` of the messages after the first `fixed` may be left out: all that was said before the last question.
-    `unsaid` is what the model has said of which no message has been made yet.
+    `unsaid` is what the model has said of which no message has been made yet. `figures` are those displayed last.
     """
 
     run: Run
@@ -39,6 +37,7 @@ class Prompt:
     fixed: int = 0
     earlier: int = 0
     unsaid: str = ""
+    figures: Figures | None = None
     turn: int = 0
     usage: Usage = field(default_factory=Usage)
 
@@ -57,6 +56,7 @@ class Prompt:
             max_tokens=self._completion_left(),
             response_format=_answer_format(run),
             reasoning_effort=run.reasoning_effort,
+            figures=self.figures,
         )
 
     def add(self, reply: Reply) -> None:
@@ -72,6 +72,14 @@ class Prompt:
         else:
             self.results.add(call.id, given)
         self.messages.append(result(call.id, self.results.told(call.id)))
+        if given.figures:
+            before = self.figures.pictures if self.figures and self._gave(self.figures.call_id) else ()
+            self.figures = Figures(call.id, (*before, *given.figures)[-MOST:])
+
+    def _gave(self, call_id: str) -> bool:
+        """Whether that call is of the last reply."""
+        reply = next(message for message in reversed(self.messages) if message["role"] == "assistant")
+        return any(call["id"] == call_id for call in reply.get("tool_calls", ()))
 
     def fit(self) -> Literal["max_completion_tokens", "max_prompt_tokens"] | None:
         """Leave out what the run's budget has no room for; gives the budget that does not do, if any.
@@ -80,7 +88,7 @@ class Prompt:
         """
         if self.run.max_prompt_tokens is not None:
             room = self.run.max_prompt_tokens - self.usage.prompt_tokens
-            while (too_long := tokens_in(self.messages, self._tools()) > room) and self._leave_out(1):
+            while (too_long := self._tokens() > room) and self._give_up(1):
                 pass
             if too_long or room <= 0:
                 return "max_prompt_tokens"
@@ -90,9 +98,13 @@ class Prompt:
     def shorten(self) -> bool:
         """Make it clearly shorter; False if there is nothing left that may be.
 
-        The oldest results first, which the model can read again, then the older half of the earlier conversation.
+        The oldest results first, which the model can read again, then the figures, then the older half of the
+        earlier conversation.
         """
-        return self._shorten_results() or self._leave_out(-(-self.earlier // 2))
+        return self._give_up(-(-self.earlier // 2))
+
+    def _give_up(self, messages: int) -> bool:
+        return self._shorten_results() or self._drop_figures() or self._leave_out(messages)
 
     def _shorten_results(self) -> bool:
         """Leave only a little of the oldest results, until half of what that can save is saved.
@@ -109,6 +121,13 @@ class Prompt:
                 self.messages[at] = result(call_id, self.results.shorten(call_id))
                 rest -= saving
         return any(saved.values())
+
+    def _drop_figures(self) -> bool:
+        dropped, self.figures = self.figures is not None, None
+        return dropped
+
+    def _tokens(self) -> int:
+        return tokens_in(self.messages, self._tools(), len(self.figures.pictures) if self.figures else 0)
 
     def _tools(self) -> tuple[JsonObject, ...]:
         return offered(self.run, reader=self.results.are_cut)
@@ -136,6 +155,7 @@ async def build_prompt(
     names: Mapping[str, str],
     blobs: Blobs,
     room: int,
+    figures: Figures | None = None,
 ) -> Prompt:
     """The prompt of a run, from its thread's messages and steps in the order they were made.
 
@@ -144,7 +164,7 @@ async def build_prompt(
     results = Results(room, readable=can_read(run))
     results.take(conversation)
     shown = pictures_in(item for item in conversation if isinstance(item, Message))
-    pictures = {file.id: await _data_url(file, blobs) for file in files if file.id in shown and _picture_type(file)}
+    pictures = {file.id: await data_url(file, blobs, LARGEST_POSTED) for file in files if file.id in shown}
     mine = [item for item in conversation if isinstance(item, RunStep) and item.run_id == run.id]
     turns = [step.turn for step in mine]
     system = _system(run, names)
@@ -161,6 +181,7 @@ async def build_prompt(
         fixed=len(system),
         earlier=max((at for at, message in enumerate(chat) if message["role"] == "user"), default=0),
         unsaid=unsaid,
+        figures=figures,
         turn=max(turns) + 1 if turns else 0,
         usage=sum((step.usage for step in mine if step.usage), Usage()),
     )
@@ -172,18 +193,6 @@ def _system(run: Run, names: Mapping[str, str]) -> list[JsonObject]:
         listing = "\n".join(f"- /mnt/data/{name} (file id {id})" for id, name in names.items())
         text = f"{text}\n\nThe user's files:\n{listing}".strip()
     return [{"role": "system", "content": text}] if text else []
-
-
-_PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".webp": "webp"}
-
-
-def _picture_type(file: File) -> str | None:
-    return next((kind for end, kind in _PICTURES.items() if file.filename.lower().endswith(end)), None)
-
-
-async def _data_url(file: File, blobs: Blobs) -> str:
-    data = await anyio.Path(blobs.path(file.blob)).read_bytes()
-    return f"data:image/{_picture_type(file)};base64,{base64.b64encode(data).decode()}"
 
 
 def _answer_format(run: Run) -> JsonObject | None:

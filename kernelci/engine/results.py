@@ -31,10 +31,13 @@ _NUMBER = re.compile(r"\d{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a call gave: its text in full, and what the model is told `beside` it and always as a whole."""
+    """What a call gave: its text in full, what the model is told `beside` it and always as a whole, and the last
+    figures it displayed, as data URLs; an empty one is not shown.
+    """
 
     text: str
     beside: str = ""
+    figures: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

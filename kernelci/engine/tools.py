@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from kernelci.engine.drafts import ShownOutputs
@@ -12,7 +13,7 @@ from kernelci.engine.ports import READ_TOOL, Emit, MountedFile, Sessions, Told
 from kernelci.engine.publish import Publisher
 from kernelci.engine.reading import read
 from kernelci.engine.results import Result, Results, whole
-from kernelci.protocol.objects import CodeOutput, FileId, Image, Logs, Run
+from kernelci.protocol.objects import CodeOutput, File, FileId, Image, Logs, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Tools:
     publisher: Publisher
     failures: Failures
     results: Results
+    shown: Callable[[Sequence[File]], Awaitable[tuple[str, ...]]]
+    """What of a cell's figures the model is shown, as data URLs."""
 
     def are_the_clients(self, call: Call) -> bool:
         """Whether the client has to run this call."""
@@ -43,16 +46,18 @@ class Tools:
         await emit(CodeDone(call.id, call.code))
 
         shown = ShownOutputs()
+        figures: list[File] = []
 
         async def told(kind: Told, text: str) -> None:
-            output = await self._output(kind, text, emit)
+            output = await self._output(kind, text, figures, emit)
             shown.add(output)
             await emit(OutputDelta(call.id, output, kind if kind == "stdout" or kind == "stderr" else None))
 
         result = await self.sessions.execute(self.of.thread_id, call.code, files=self.files, on_output=told)
         await emit(Output(call.id, result.status, result.execution_count, result.outputs))
         failure = failure_of(call.code, result.status, result.outputs)
-        return Result(whole(shown.whole()), await self._beside(failure) if failure else "")
+        beside = await self._beside(failure) if failure else ""
+        return Result(whole(shown.whole()), beside, await self.shown(figures))
 
     async def _answer(self, call: Call, emit: Emit) -> Result:
         """Carry out a call that runs no code. To clients it is a function whose output is there already."""
@@ -70,9 +75,10 @@ class Tools:
             return told_at_last(failure, times)
         return told_again(failure, times, await self.sessions.look(self.of.thread_id)) if times > 1 else ""
 
-    async def _output(self, kind: Told, text: str, emit: Emit) -> CodeOutput:
-        """A piece of a cell's outputs as the API shows it; a picture becomes a file on the way."""
+    async def _output(self, kind: Told, text: str, figures: list[File], emit: Emit) -> CodeOutput:
+        """A piece of a cell's outputs as the API shows it; a picture becomes a file, one of `figures`."""
         if kind != "picture":
             return Logs(logs=text)
         file = await self.publisher.figure(text, self.of, emit)
+        figures.append(file)
         return Image(image=FileId(file_id=file.id))

@@ -16,10 +16,13 @@ OFFLINE = "kernelci-offline"
 class Catalog:
     """Serves every name by one endpoint, or by the offline model where there is none. Closes its client on exit."""
 
-    def __init__(self, endpoint: Endpoint | None) -> None:
+    def __init__(self, endpoint: Endpoint | None, *, asks: bool = True) -> None:
+        """`asks` as `ChatModel` has it."""
         self._endpoint = endpoint
         self._client = endpoint.connect() if endpoint else None
-        self._model: Model = ChatModel(endpoint, self._client) if endpoint and self._client else OfflineModel()
+        self._model: Model = (
+            ChatModel(endpoint, self._client, asks=asks) if endpoint and self._client else OfflineModel()
+        )
 
     async def __aenter__(self) -> Self:
         return self

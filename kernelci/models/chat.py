@@ -17,9 +17,11 @@ from kernelci.engine.events import Event
 from kernelci.engine.ports import Emit, ModelRequest, Reply
 from kernelci.errors import RunFailure
 from kernelci.models.chunks import Chunk
+from kernelci.models.conversation import pictures_in
 from kernelci.models.endpoint import Endpoint, TooLong
 from kernelci.models.failures import broken_off, failure, without_end
 from kernelci.models.habits import Habits
+from kernelci.models.sight import ANY_NUMBER, asked_about, pictured, pictured_again
 from kernelci.models.streamed import StreamedReply
 from kernelci.models.toolless import refuses_tools, without_tools
 from kernelci.protocol.objects import Usage
@@ -45,17 +47,21 @@ class ChatModel:
 
     A reply that the endpoint does not count is counted roughly: one token for each four characters. A parameter
     that the endpoint refuses, and that we can do without, is left out of the same question and all later ones. A
-    model that cannot call tools is told to write fenced Python instead.
+    model that cannot call tools is told to write fenced Python instead, one that takes no pictures is sent none.
     """
 
-    def __init__(self, endpoint: Endpoint, client: AsyncOpenAI) -> None:
+    def __init__(self, endpoint: Endpoint, client: AsyncOpenAI, *, asks: bool = True) -> None:
+        """`asks` is whether a server of this machine is asked what its models take before it is sent pictures."""
         self._endpoint = endpoint
+        self._asks = asks
         self._client = client
         self._refused: set[str] = set()
         self._habits: dict[str, Habits] = {}
 
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         habits = self._habits.setdefault(request.model, Habits.of(request.model))
+        if habits.pictures == 0:
+            request = pictured(request, habits)  # what is not sent is not counted
         reply = await self._read(request, emit, habits)
         runs_shown, beside = False, None
         if await reply.end_text():
@@ -118,11 +124,12 @@ class ChatModel:
             raise failure(error, self._endpoint, begun=begun) from None
 
     async def _ask(self, request: ModelRequest, habits: Habits) -> AsyncStream[object]:
+        asked = await self._pictured(request, habits)
         while True:
             in_words = (
                 habits.calls_tools is False
             )  # the calls in the conversation, too, where no tool is offered now
-            body = _body(without_tools(request) if in_words else request, self._refused)
+            body = _body(without_tools(asked) if in_words else asked, self._refused)
             try:
                 return await self._client.post(
                     "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
@@ -131,11 +138,22 @@ class ChatModel:
                 if "tools" in body and refuses_tools(error):
                     habits.calls_tools = False
                     self._log_found("cannot call tools")
+                elif again := pictured_again(error, request, asked, habits):
+                    asked = again
                 elif (refused := _refused(body, error)) and refused not in self._refused:
                     self._refused.add(refused)
                     self._log_found(f"does not take {refused}")
                 else:
                     raise
+
+    async def _pictured(self, request: ModelRequest, habits: Habits) -> ModelRequest:
+        """The question with the pictures that its model takes, as far as that is known, or can be asked for."""
+        asked = pictured(request, habits)
+        if habits.pictures is None and pictures_in(*asked.messages):
+            told = await asked_about(self._endpoint, self._client, request.model) if self._asks else None
+            habits.pictures = 0 if told is False else ANY_NUMBER
+            return pictured(request, habits)
+        return asked
 
     def _log_found(self, what: str) -> None:
         logger.info("the model at %s %s", self._endpoint.host, what, extra={"action": "model_found_out"})

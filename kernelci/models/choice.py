@@ -33,10 +33,11 @@ async def choose(settings: Settings, *, servers: Sequence[LocalServer] = USUAL) 
     named = settings.model_url or settings.model
     if settings.models and named:
         raise StartupError("--models says which upstreams there are, so leave out --model-url and --model.")
+    asks = settings.charts != "always"
     file = settings.models or settings.data_dir / MAPPING
     if settings.models or (not named and file.exists()):
-        return mapped_by(file)
-    return Catalog(await _endpoint(settings, servers))
+        return mapped_by(file, asks=asks)
+    return Catalog(await _endpoint(settings, servers), asks=asks)
 
 
 async def _endpoint(settings: Settings, servers: Sequence[LocalServer]) -> Endpoint | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from kernelci.protocol.parts import JsonObject
 
@@ -13,6 +14,15 @@ def text_of(message: JsonObject) -> str:
     if isinstance(content, str):
         return content
     return "\n".join(part["text"] for part in content if part["type"] == "text")
+
+
+def pictures_in(*messages: JsonObject) -> int:
+    """How many pictures are among them."""
+    contents = (message.get("content") for message in messages)
+    parts = (
+        part for content in contents if isinstance(content, list) for part in cast("list[JsonObject]", content)
+    )
+    return sum(part["type"] == "image_url" for part in parts)
 
 
 def since_last_user(messages: Sequence[JsonObject]) -> Sequence[JsonObject]:

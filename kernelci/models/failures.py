@@ -20,7 +20,10 @@ _TOO_LONG = (
     "maximum context length",
     "exceeds the available context",
     "greater than the context length",
+    "exceeds the context",
+    "maximum model length",
     "prompt is too long",
+    "too long to fit",
 )
 
 
@@ -70,7 +73,7 @@ def _refusal(error: openai.APIStatusError, endpoint: Endpoint) -> RunFailure:
         return ModelRefused(f"{host} has no such model, or --model-url is wrong: {reason}", code="server_error")
     if status == 429:
         return ModelBusy(f"{host} takes no more requests for now: {reason}")
-    if _is_too_long(error):
+    if is_too_long(error):
         return PromptTooLong(f"The conversation is too long for the model at {host}: {reason}")
     if 400 <= status < 500:
         return ModelRefused(f"{host} refused the request ({status}): {reason}")
@@ -79,7 +82,7 @@ def _refusal(error: openai.APIStatusError, endpoint: Endpoint) -> RunFailure:
     return ModelUnavailable(f"{host} is in trouble ({status}): {reason}")
 
 
-def _is_too_long(error: openai.APIStatusError) -> bool:
+def is_too_long(error: openai.APIStatusError) -> bool:
     """Whether the endpoint says that the prompt does not fit: by its code, or in the words of several makers."""
     said = str(error.body).lower()
     return error.status_code in {400, 413, 422, 500} and any(words in said for words in _TOO_LONG)

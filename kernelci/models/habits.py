@@ -9,9 +9,13 @@ from kernelci.models.thoughts import thinks_from_the_start
 
 @dataclass(slots=True)
 class Habits:
-    """How one model answers. `calls_tools` is None until it is known."""
+    """How one model answers. `calls_tools` is None until it is known, as is the number of `pictures` that it takes
+    in one question; `takes_figures` is whether a user's message may follow a tool's result.
+    """
 
     calls_tools: bool | None = None
+    pictures: int | None = None
+    takes_figures: bool = True
     thinks_from_the_start: bool = False
 
     @classmethod

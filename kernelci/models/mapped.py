@@ -117,8 +117,8 @@ class MappedCatalog:
         )
 
 
-def mapped_by(file: Path) -> MappedCatalog:
-    """The catalog that a file describes.
+def mapped_by(file: Path, *, asks: bool = True) -> MappedCatalog:
+    """The catalog that a file describes; `asks` as `ChatModel` has it.
 
     Raises:
         StartupError: the file cannot be read, or says what cannot be.
@@ -137,7 +137,7 @@ def mapped_by(file: Path) -> MappedCatalog:
         if name not in served.upstreams:
             raise StartupError(f"{file}: there is no upstream named {name!r}.")
     return MappedCatalog(
-        served, {name: Catalog(_endpoint(file, name, each)) for name, each in served.upstreams.items()}
+        served, {name: Catalog(_endpoint(file, name, each), asks=asks) for name, each in served.upstreams.items()}
     )
 
 

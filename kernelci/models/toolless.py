@@ -98,12 +98,19 @@ def _joined(messages: Iterable[JsonObject]) -> list[JsonObject]:
     joined: list[JsonObject] = []
     for message in messages:
         last = joined[-1] if joined else None
-        if last and last["role"] == message["role"] and _are_words(last, message):
-            joined[-1] = {**last, "content": f"{last['content']}\n\n{message['content']}".strip()}
+        if last and last["role"] == message["role"]:
+            joined[-1] = {**last, "content": _both(last["content"], message["content"])}
         else:
             joined.append(message)
     return joined
 
 
-def _are_words(*messages: JsonObject) -> bool:
-    return all(isinstance(message["content"], str) for message in messages)
+def _both(one: str | list[JsonObject], other: str | list[JsonObject]) -> str | list[JsonObject]:
+    """Two contents as one: text if both are, else parts."""
+    if isinstance(one, str) and isinstance(other, str):
+        return f"{one}\n\n{other}".strip()
+    return [
+        part
+        for each in (one, other)
+        for part in ([{"type": "text", "text": each}] if isinstance(each, str) else each)
+    ]

@@ -14,6 +14,7 @@ from openai import OpenAI
 from kernelci.server import running
 from kernelci.settings import Settings
 from tests.contract.conftest import sdk_of
+from tests.contract.test_output import without_index
 from tests.upstream import Answer, Body, Calls, Fails, Reply, Runs, Says, Upstream
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
@@ -60,7 +61,7 @@ def streamed(sdk: OpenAI, on: dict[str, str]) -> tuple[Any, list[Any], list[str]
     stored = list(sdk.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc"))
     added_up = stream.get_final_run_steps()
     for sum, step in zip(added_up, stored, strict=True):
-        assert str(step.step_details) == str(sum.step_details).replace(", index=0", "")
+        assert step.to_dict()["step_details"] == without_index(sum.to_dict()["step_details"])
     return run, stored, names
 
 

@@ -8,8 +8,9 @@ import pytest
 from inline_snapshot import snapshot
 
 from kernelci.engine.events import Call
-from kernelci.engine.ports import CODE_TOOL, Reply
+from kernelci.engine.ports import CODE_TOOL, Figures, Reply
 from kernelci.engine.prompt import Prompt, build_prompt
+from kernelci.engine.results import Result
 from kernelci.protocol.objects import (
     ClientCall,
     CodeCall,
@@ -238,3 +239,32 @@ async def test_broken_arguments_are_made_valid_json_in_the_history(arguments: st
     prompt = await prompt_of(a_run())
     prompt.add(Reply("", (Call("call_1", CODE_TOOL, arguments, code="import os"),)))
     assert prompt.messages[-1]["tool_calls"][0]["function"]["arguments"] == '{"code": "import os"}'
+
+
+async def test_what_is_too_long_loses_outputs_then_figures_then_what_was_said_before() -> None:
+    prompt = await prompt_of(
+        a_run(),
+        said("msg_1", "user", "Earlier"),
+        step("run_1", 0, ran("call_1", "1", Logs(logs="one " * 240))),
+        said("msg_2", "user", "Draw"),
+        step("run_2", 0, ran("call_2", "2", Logs(logs="two " * 240))),
+    )
+    prompt.add(Reply("", (Call("call_3", CODE_TOOL, "{}", code="plot()"),)))
+    prompt.add_result(Call("call_3", CODE_TOOL, "{}", code="plot()"), Result("", figures=("data:a", "data:b")))
+    assert prompt.request(1).figures == Figures("call_3", ("data:a", "data:b"))
+    assert [tool["function"]["name"] for tool in prompt.request(1).tools] == [CODE_TOOL]
+
+    assert prompt.shorten()
+    assert [tool["function"]["name"] for tool in prompt.request(1).tools] == [CODE_TOOL, "read_output"]
+    first, second = [message["content"] for message in prompt.messages if message["role"] == "tool"][:2]
+    assert ("out_1 goes on" in first, second) == (True, "two " * 240)
+    assert prompt.shorten()
+    assert "out_2 goes on" in prompt.messages[5]["content"]
+    assert prompt.request(1).figures
+    assert prompt.shorten()
+    assert not prompt.request(1).figures
+    assert prompt.messages[0]["content"] == "Earlier"
+    while prompt.shorten():
+        pass
+    assert prompt.messages[0]["content"] == "Draw"
+    assert prompt.results.find("out_1") == ("out_1", "one " * 240)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kernelci.engine.events import Call, CallDelta, CodeDelta, Event, TextDelta, TextDone, UsageCounted
-from kernelci.engine.ports import CODE_TOOL, ModelRequest, Reply
+from kernelci.engine.ports import CODE_TOOL, PICTURE_TOKENS, ModelRequest, Reply
 from kernelci.protocol.objects import Usage
 from tests.models.requests import FUNCTIONS_ONLY, INTERPRETER
 from tests.upstream import (
@@ -241,10 +241,10 @@ async def test_what_is_not_counted_is_estimated(asked):
     assert reply.usage == Usage(prompt_tokens=1, completion_tokens=2, total_tokens=3, estimated=True)
 
 
-async def test_pictures_are_not_counted_as_letters(asked):
+async def test_pictures_are_counted_as_such_and_not_as_letters(asked):
     content = [{"type": "text", "text": "1234"}, {"type": "image_url", "image_url": {"url": "data:," + "x" * 1000}}]
     _, reply = await asked(Says("1234", usage=None), ModelRequest("m", ({"role": "user", "content": content},)))
-    assert reply.usage.prompt_tokens == 1
+    assert reply.usage.prompt_tokens == 1 + PICTURE_TOKENS
 
 
 async def test_a_count_that_grows_is_the_last_one(asked):
