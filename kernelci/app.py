@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -73,13 +73,14 @@ def create_app(settings: Settings, *, models: Models | None = None) -> Starlette
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[Composed]:
         async with AsyncExitStack() as stack:
+            others = [await stack.enter_async_context(_otel())] if settings.otel else []
             folder = await stack.enter_async_context(DataFolder(settings.data_dir))
             serving = models or await stack.enter_async_context(await choose(settings))
             store = await stack.enter_async_context(SqlStore(folder.url))
             await _check_door(settings, store.keys)
             rooms = await _keep(stack, settings, folder, store)
             meters = Meters(lambda: rooms.sessions.kernels, folder.path)
-            tell = told_to(lines.log, meters)
+            tell = told_to(lines.log, meters, *others)
             service = await _compose(stack, settings, rooms, serving, tell)
             yield {"service": service, "folder": folder, "meters": meters, "tell": tell}
 
@@ -147,6 +148,17 @@ async def _keep(stack: AsyncExitStack, settings: Settings, folder: DataFolder, s
     kernels = await stack.enter_async_context(engine)
     sessions = await stack.enter_async_context(SessionPool(folder.sessions, settings, kernels))
     return Kept(store, store.keys, blobs, parts, transcripts, sessions)
+
+
+def _otel() -> AbstractAsyncContextManager[Observer]:
+    """OpenTelemetry, which nobody pays for, or needs to have, who does not ask for it."""
+    try:
+        from kernelci.telemetry.otel import exporting  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise StartupError(
+            f"--otel needs packages that are not there ({error.name}). In a clone: uv run --extra otel kernelci …"
+        ) from None
+    return exporting()
 
 
 async def _check_door(settings: Settings, keys: Keys) -> None:

@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What is logged: error, warning, info, or debug, which logs messages and code, too."
     )
+    otel: bool = Field(False, description="Send OpenTelemetry spans and metrics where its OTEL_ variables say.")
 
     @field_validator("api_key")
     @classmethod

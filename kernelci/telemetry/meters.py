@@ -13,11 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import choose_encoder
 
 from kernelci.telemetry.facts import Answered, CellEnded, Fact, KeysChanged, Replied, RunEnded, RunMade, RunStarted
+from kernelci.telemetry.names import OTHER, ModelNames
 
-MODELS = 64
-"""Names of models that are told apart; those that come later are `other`. Assistants may give any."""
-
-_OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE"})
 _CELL = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300)
 _RUN = (0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600)
@@ -42,7 +39,7 @@ class Meters:
 
     def __init__(self, kernels: Callable[[], Kernels], data: Path) -> None:
         self._registry = registry = CollectorRegistry()
-        self._models: set[str] = set()
+        self._models = ModelNames()
         self._going_on: dict[str, str] = {}
         ProcessCollector(registry=registry)
         self._runs = Counter("kernelci_runs", "Runs that have ended.", ["status"], registry=registry)
@@ -85,7 +82,7 @@ class Meters:
                 self._cell.observe(fact.seconds)
                 self._cell_wait.observe(fact.waited)
             case Answered():
-                method = fact.method if fact.method in _METHODS else _OTHER
+                method = fact.method if fact.method in _METHODS else OTHER
                 self._requests.labels(method, fact.route, str(fact.status)).inc()
                 self._request.labels(fact.route).observe(fact.seconds)
             case KeysChanged():
@@ -104,7 +101,7 @@ class Meters:
             self._run.observe(fact.seconds)
 
     def _replied(self, fact: Replied) -> None:
-        model = self._told_apart(fact.model, real=fact.error is None)
+        model = self._models.label(fact.model, replied=fact.error is None)
         if fact.error:
             self._failed.labels(model, fact.error).inc()
             return
@@ -112,12 +109,6 @@ class Meters:
         if fact.usage:
             self._tokens.labels(model, "input").inc(fact.usage.prompt_tokens)
             self._tokens.labels(model, "output").inc(fact.usage.completion_tokens)
-
-    def _told_apart(self, model: str, *, real: bool) -> str:
-        """The model's name, if it is among those that have replied first."""
-        if real and len(self._models) < MODELS:
-            self._models.add(model)
-        return model if model in self._models else _OTHER
 
     def _read_when_asked(self, kernels: Callable[[], Kernels], data: Path) -> None:
         registry = self._registry

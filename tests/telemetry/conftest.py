@@ -52,7 +52,7 @@ class Client:
 
 
 @contextmanager
-def served(folder: Path, models: ScriptedModel = RUNS_TWICE, **changes: object) -> Generator[Client]:
+def served(folder: Path, models: ScriptedModel | None = RUNS_TWICE, **changes: object) -> Generator[Client]:
     """A server with real kernels, on that data folder."""
     settings = Settings(data_dir=folder, port=0, **changes)  # type: ignore[arg-type]
     with running(settings, models) as url, Client.at(url) as client:

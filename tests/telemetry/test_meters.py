@@ -9,7 +9,8 @@ from pydantic import SecretStr
 from kernelci.protocol.objects import Usage
 from kernelci.sessions.pool import Kernels
 from kernelci.telemetry.facts import Replied
-from kernelci.telemetry.meters import MODELS, Meters
+from kernelci.telemetry.meters import Meters
+from kernelci.telemetry.names import MODELS
 from tests.telemetry.conftest import served
 
 
