@@ -5,15 +5,23 @@ A run of ten calls, whose model answers at once, on a thread that is new and on 
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from kernelci.app import kept
+from kernelci.app import Kept, kept
+from kernelci.engine.bus import Bus
 from kernelci.engine.driver import Driver
 from kernelci.engine.events import Event
 from kernelci.engine.ports import (
@@ -38,6 +46,12 @@ from kernelci.protocol.objects import Message, Run, Thread
 from kernelci.protocol.parts import CodeInterpreterTool
 from kernelci.settings import Settings
 from kernelci.store.bus import JournalBus
+from kernelci.telemetry import lines, log
+from kernelci.telemetry.current import NotedDriver
+from kernelci.telemetry.facts import Observer, told_to
+from kernelci.telemetry.meters import Meters
+from kernelci.telemetry.spans import Spans
+from kernelci.telemetry.watched import WatchedBus, WatchedModels, WatchedSessions
 from tests.bench.figures import Figure, interleaved, print_pair
 from tests.bench.threads import said
 
@@ -106,38 +120,86 @@ class TimedSessions:
         await self.sessions.close(session_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A supervisor at work, and what was spent beside it."""
+
+    store: Store
+    supervisor: Supervisor
+    bus: Bus
+    sessions: TimedSessions
+    model: TimedModel
+
+    async def beside(self, length: int) -> float:
+        """Seconds of a code call beside model and kernel, on a thread of so many messages whose kernel is there."""
+        thread = Thread(id=ids.new("thread"), created_at=ids.now())
+        await self.store.put(thread, *said(thread, length))
+        await _seconds(self.store, self.supervisor, self.bus, thread)  # starts the kernel
+        await anyio.sleep(SETTLED)  # the reserve fills: its start-up is not this thread's cost
+        self.sessions.spent = self.model.spent = 0.0
+        took = await _seconds(self.store, self.supervisor, self.bus, thread)
+        return (took - self.sessions.spent - self.model.spent) / CALLS
+
+
+@asynccontextmanager
+async def set_up(rooms: Kept, settings: Settings, tell: Observer | None) -> AsyncGenerator[Setup]:
+    """An engine as a server has it, with an observer or without any."""
+    sessions = TimedSessions(rooms.sessions)
+    model = TimedModel(ScriptedModel([*[Turn(code="1+1")] * CALLS, Turn(text="2")]))
+    bus = WatchedBus(JournalBus(), tell) if tell else JournalBus()
+    driver = (NotedDriver if tell else Driver)(
+        store=rooms.store,
+        blobs=rooms.blobs,
+        sessions=WatchedSessions(sessions, tell) if tell else sessions,
+        models=WatchedModels(model, tell) if tell else model,
+        publisher=Publisher(store=rooms.store, blobs=rooms.blobs, sessions=sessions, limit=1),
+        settings=settings,
+    )
+    async with Supervisor(store=rooms.store, bus=bus, transcripts=rooms.transcripts, driver=driver) as supervisor:
+        yield Setup(rooms.store, supervisor, bus, sessions, model)
+
+
 async def measure(settings: Settings, rounds: int) -> None:
     """Measure and print."""
     new, long = Figure("a new thread"), Figure(f"a thread of {LENGTH} messages")
-    model = TimedModel(ScriptedModel([*[Turn(code="1+1")] * CALLS, Turn(text="2")]))
-    with tempfile.TemporaryDirectory() as folder:
-        async with kept(settings.model_copy(update={"data_dir": Path(folder)})) as rooms:
-            sessions, bus = TimedSessions(rooms.sessions), JournalBus()
-            publisher = Publisher(store=rooms.store, blobs=rooms.blobs, sessions=sessions, limit=1)
-            driver = Driver(
-                store=rooms.store,
-                blobs=rooms.blobs,
-                sessions=sessions,
-                models=model,
-                publisher=publisher,
-                settings=settings,
-            )
-            async with Supervisor(
-                store=rooms.store, bus=bus, transcripts=rooms.transcripts, driver=driver
-            ) as supervisor:
-                for _, label in interleaved(rounds, "new", "long"):
-                    figure = new if label == "new" else long
-                    thread = Thread(id=ids.new("thread"), created_at=ids.now())
-                    await rooms.store.put(thread, *said(thread, 0 if label == "new" else LENGTH))
-                    await _seconds(rooms.store, supervisor, bus, thread)  # starts the kernel
-                    await anyio.sleep(SETTLED)  # the reserve fills: its start-up is not this thread's cost
-                    sessions.spent = model.spent = 0.0
-                    took = await _seconds(rooms.store, supervisor, bus, thread)
-                    figure.times.append((took - sessions.spent - model.spent) / CALLS)
+    watched, traced = Figure("with log and metrics, as served"), Figure("with OpenTelemetry, too")
+    with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as null:
+        with redirect_stderr(null):
+            log.to_stderr("text", "info")
+        async with (
+            kept(settings.model_copy(update={"data_dir": Path(folder)})) as rooms,
+            set_up(rooms, settings, None) as plain,
+            set_up(rooms, settings, observers(rooms, Path(folder))) as as_served,
+            set_up(rooms, settings, told_to(observers(rooms, Path(folder)), in_memory())) as with_otel,
+        ):
+            for _, label in interleaved(rounds, "new", "long", "watched", "traced"):
+                match label:
+                    case "new":
+                        new.times.append(await plain.beside(0))
+                    case "long":
+                        long.times.append(await plain.beside(LENGTH))
+                    case "watched":
+                        watched.times.append(await as_served.beside(0))
+                    case _:
+                        traced.times.append(await with_otel.beside(0))
     print_pair(f"A code call beside model and kernel, in a run of {CALLS}", new, long)
+    print_pair("The same, watched", new, watched)
+    print_pair("The same, traced into memory", new, traced)
 
 
-async def _seconds(store: Store, supervisor: Supervisor, bus: JournalBus, thread: Thread) -> float:
+def observers(rooms: Kept, folder: Path) -> Observer:
+    """Those that a server has."""
+    return told_to(lines.log, Meters(lambda: rooms.sessions.kernels, folder))
+
+
+def in_memory() -> Observer:
+    """OpenTelemetry's, whose spans and metrics stay here."""
+    traces = TracerProvider()
+    traces.add_span_processor(BatchSpanProcessor(InMemorySpanExporter()))
+    return Spans(traces, MeterProvider([InMemoryMetricReader()]))
+
+
+async def _seconds(store: Store, supervisor: Supervisor, bus: Bus, thread: Thread) -> float:
     """How long a run takes, from its start until its end is seen."""
     run = Run(
         id=ids.new("run"),

@@ -22,6 +22,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from kernelci.protocol.objects import Usage
+from kernelci.telemetry.facts import Replied, RunEnded, RunMade, RunStarted, Whose
+from kernelci.telemetry.spans import Spans
 from tests.cli.conftest import LISTENING
 from tests.telemetry.conftest import Client, served
 from tests.upstream import Body, Fails, Reply, Runs, Says, Upstream
@@ -112,6 +115,22 @@ def test_a_run_is_a_trace_by_the_conventions(tmp_path: Path, memory: Memory) -> 
         "gen_ai.execute_tool.duration": 4,
         "gen_ai.invoke_agent.duration": 2,
     }
+
+
+def test_a_run_belongs_to_the_request_that_made_it(memory: Memory) -> None:
+    spans = Spans(trace.get_tracer_provider(), metrics.get_meter_provider())
+    whose = Whose("run_1", "thread_1", "asst_1", "m")
+    memory.spans.clear()
+    with trace.get_tracer("of a web framework").start_as_current_span("POST /v1/threads/{thread_id}/runs"):
+        spans(RunMade(whose))
+    with trace.get_tracer("of another request").start_as_current_span("GET /v1/threads/{thread_id}/runs"):
+        spans(RunStarted(whose, 0.1))
+        spans(Replied(whose, "m", 1.0))
+        spans(RunEnded(whose, "completed", None, 1, Usage(), 2.0))
+    spans_by_name = {span.name: span for span in memory.spans.get_finished_spans()}
+    run, reply = spans_by_name["invoke_agent"], spans_by_name["chat m"]
+    assert run.parent == spans_by_name["POST /v1/threads/{thread_id}/runs"].context
+    assert reply.parent == run.context
 
 
 def below(spans: tuple[ReadableSpan, ...], parent: ReadableSpan, name: str) -> list[ReadableSpan]:
