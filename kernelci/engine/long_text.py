@@ -1,17 +1,19 @@
 """Text that is too long to be shown: its beginning and its end, a part of it, what is found in it (pure).
 
 A text is counted in rows: its lines, those of more than ROW characters as several, so that every part can be named.
-Nothing here takes more time than the text is long, whoever wrote it and whatever is looked for.
+Nothing here takes more time than the text is long, or memory to speak of, whoever wrote it and whatever is sought.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
 
 ROW = 300
 """Characters of the longest row."""
 
-_BESIDE = 1  # rows shown before and after one in which something is found
+_MOST_FOUND = 1000  # rows that are counted
 
 
 def abridged(text: str, room: int, name: str = "", hint: str = "") -> str:
@@ -39,12 +41,7 @@ def abridged(text: str, room: int, name: str = "", hint: str = "") -> str:
 
 def count(text: str) -> int:
     """How many rows it has."""
-    lines = text.split("\n")
-    if not lines[-1]:
-        lines.pop()  # the text ends its last line
-    if max(map(len, lines), default=0) <= ROW:
-        return len(lines)
-    return sum(max(1, -(-len(line) // ROW)) for line in lines)
+    return sum(stretch.rows for stretch in _stretches(text))
 
 
 def part(text: str, first: int, last: int | None, room: int) -> str:
@@ -52,17 +49,18 @@ def part(text: str, first: int, last: int | None, room: int) -> str:
 
     A line before them says which they are, one after them where they go on.
     """
-    starts = _starts(text)
-    ends = [*starts[1:], len(text)]
-    first = max(1, len(starts) + 1 + first if first < 0 else first)
-    last = min(len(starts), last or len(starts))
+    rows = max(1, count(text))
+    first = max(1, rows + 1 + first if first < 0 else first)
+    last = min(rows, last or rows)
     if first > last:
-        return f"[There are lines 1 to {len(starts):,}.]"
-    begin = starts[first - 1]
-    shown = min(last, max(first, bisect_right(ends, begin + room)))
-    rows = text[begin : ends[shown - 1]].removesuffix("\n")
+        return f"[There are lines 1 to {rows:,}.]"
+    begin = end = _start_of(text, first)
+    shown = first - 1
+    while shown < last and (shown < first or _row_end(text, end) - begin <= room):
+        end = _row_end(text, end)
+        shown += 1
     more = f"\n[… lines {shown + 1:,} and on by from_line={shown + 1} …]" if shown < last else ""
-    return f"[lines {first:,} to {shown:,} of {len(starts):,}]\n{rows}{more}"
+    return f"[lines {first:,} to {shown:,} of {rows:,}]\n{text[begin:end].removesuffix(chr(10))}{more}"
 
 
 def found(text: str, wanted: str, first: int, room: int) -> str:
@@ -70,68 +68,111 @@ def found(text: str, wanted: str, first: int, room: int) -> str:
 
     `a|b` is looked for as it stands, and then as `a` or `b`.
     """
-    starts = _starts(text)
-    hits = _rows_of(text, wanted, starts)
+    first = max(1, count(text) + 1 + first) if first < 0 else first
+    hits = list(islice(_rows_with(text, wanted, first), _MOST_FOUND))
     if not hits and "|" in wanted:
-        either = [each for each in wanted.split("|") if each.strip()]
-        hits = sorted({row for each in either for row in _rows_of(text, each, starts)})
+        either = [islice(_rows_with(text, each, first), _MOST_FOUND) for each in wanted.split("|") if each.strip()]
+        hits = sorted({hit for each in either for hit in each})[:_MOST_FOUND]
+    where = f" from line {first:,} on" if first > 1 else ""
     if not hits:
-        return f"[{wanted!r} is in none of the {len(starts):,} lines.]"
-    later = [row for row in hits if row >= first]
-    shown, told, last = 0, list[str](), 0
-    for row in later:
-        rows = range(max(last + 1, row - _BESIDE), min(len(starts), row + _BESIDE) + 1)
-        lines = [f"{each}: {_row(text, starts, each)}" for each in rows]
-        gap = ["…"] if told and rows.start > last + 1 else []
+        return f"[{wanted!r}: in none of the {count(text):,} lines{where}]"
+    told: list[str] = []
+    shown = last = 0
+    for hit in hits:
+        rows = [row for row in _with_those_beside(text, hit) if row.number > last]
+        lines = [f"{row.number}: {text[row.begin : row.end].rstrip(chr(10))}" for row in rows]
+        if told and rows and rows[0].number > last + 1:
+            lines.insert(0, "…")
         if shown and sum(map(len, [*told, *lines])) > room:
             break
-        told += [*gap, *lines]
-        last = max(last, rows.stop - 1)
+        told += lines
+        last = max(last, hit.number, *(row.number for row in rows))
         shown += 1
-    more = f"; search again with from_line={later[shown]} for more" if shown < len(later) else ""
-    return "\n".join([f"[{wanted!r} is in {len(hits):,} lines; {shown:,} of them follow{more}]", *told])
+    more = f"; search again with from_line={hits[shown].number} for the next" if shown < len(hits) else ""
+    number = "1 line" if len(hits) == 1 else f"{len(hits):,}{' or more' * (len(hits) == _MOST_FOUND)} lines"
+    return "\n".join([f"[{wanted!r}: in {number}{where}, {shown:,} of them shown{more}]", *told])
 
 
-def _rows_of(text: str, wanted: str, starts: list[int]) -> list[int]:
-    """The rows in which a text begins, each once."""
+class _Row(NamedTuple):
+    number: int
+    begin: int
+    end: int
+
+
+class _Stretch(NamedTuple):
+    """Some lines that are a row each, or one that is several."""
+
+    begin: int
+    end: int
+    rows: int
+    is_long: bool
+
+
+def _stretches(text: str) -> Iterator[_Stretch]:
+    """The whole text, in steps of about a row's length or more."""
+    at = 0
+    while at < len(text):
+        end = text.rfind("\n", at, at + ROW + 1) + 1
+        if end:
+            yield _Stretch(at, end, text.count("\n", at, end), is_long=False)
+        else:
+            line = text.find("\n", at)
+            line = len(text) if line < 0 else line
+            end = min(line + 1, len(text))
+            yield _Stretch(at, end, -(-(line - at) // ROW), is_long=True)
+        at = end
+
+
+def _start_of(text: str, row: int) -> int:
+    """Where a row begins; the text's end, if there is none of that number."""
+    before = 0
+    for stretch in _stretches(text):
+        if before + stretch.rows >= row:
+            begin = stretch.begin
+            for _ in range(row - before - 1):
+                begin = _row_end(text, begin)
+            return begin
+        before += stretch.rows
+    return len(text) if row > 1 else 0
+
+
+def _rows_with(text: str, wanted: str, first: int) -> Iterator[_Row]:
+    """The rows in which a text begins, in order, from the row `first` on."""
     low, sought = text.lower(), wanted.lower()
     if len(low) != len(text):  # the case of a few letters changes their number, and so every place after them
         low, sought = text, wanted
-    rows: list[int] = []
-    at = low.find(sought)
-    while at >= 0:
-        rows.append(bisect_right(starts, at))
-        at = low.find(sought, starts[rows[-1]]) if rows[-1] < len(starts) else -1
-    return rows
+    at = low.find(sought, _start_of(text, first))
+    before = 0
+    for begin, end, rows, is_long in _stretches(text):
+        while begin <= at < end:
+            row = _row_before(text, at) if not is_long else begin + min((at - begin) // ROW, rows - 1) * ROW
+            number = before + 1 + ((row - begin) // ROW if is_long else text.count("\n", begin, row))
+            yield _Row(number, row, _row_end(text, row))
+            at = low.find(sought, _row_end(text, row))
+        before += rows
 
 
-def _row(text: str, starts: list[int], row: int) -> str:
-    end = starts[row] if row < len(starts) else len(text)
-    return text[starts[row - 1] : end].rstrip("\n")
+def _with_those_beside(text: str, row: _Row) -> Iterator[_Row]:
+    if row.begin:
+        yield _Row(row.number - 1, _row_before(text, row.begin - 1), row.begin)
+    yield row
+    if row.end < len(text):
+        yield _Row(row.number + 1, row.end, _row_end(text, row.end))
 
 
-def _starts(text: str) -> list[int]:
-    """Where each row begins."""
-    starts: list[int] = []
-    at = 0
-    for line in text.split("\n"):
-        starts.append(at)
-        starts.extend(range(at + ROW, at + len(line), ROW))
-        at += len(line) + 1
-    if len(starts) > 1 and starts[-1] == len(text):
-        starts.pop()  # the text ends its last line
-    return starts
+def _row_end(text: str, begin: int) -> int:
+    """Where the row ends that begins here, with its line break."""
+    line = text.find("\n", begin, begin + ROW + 1)
+    return line + 1 if line >= 0 else min(begin + ROW, len(text))
 
 
 def _row_before(text: str, at: int) -> int:
-    """The last place at which a row begins, up to this one."""
+    """Where the row begins that this place is in; the break of a line is in its last row."""
     line = text.rfind("\n", 0, at) + 1
-    return line + (at - line) // ROW * ROW
+    return line + max(0, at - line - (text[at : at + 1] == "\n")) // ROW * ROW
 
 
 def _row_after(text: str, at: int) -> int:
     """The first place at which a row begins, from this one on."""
-    line = text.rfind("\n", 0, at) + 1
-    end = text.find("\n", at)
-    row = line - (line - at) // ROW * ROW
-    return min(row, end + 1) if end >= 0 else row
+    begin = _row_before(text, at)
+    return at if begin == at else _row_end(text, begin)

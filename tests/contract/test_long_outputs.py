@@ -99,7 +99,7 @@ def test_a_long_output_is_cut_and_then_read_and_searched(sdk: OpenAI, upstream: 
     assert one == "1"
     assert long.startswith("row 1 \nrow 2 \n") and long.endswith("row 3000 \n") and len(long) < 1300
     assert "out_2 goes on: " in long
-    assert found.startswith("out_2 ['NEEDLE' is in 1 lines; 1 of them follow]\n") and "row 900 needle" in found
+    assert found.startswith("out_2 ['NEEDLE': in 1 line, 1 of them shown]\n") and "row 900 needle" in found
     assert last.endswith("row 2999 \nrow 3000 ")
     assert wrong == "[There is no output 'out_9'. Those that were cut: out_2.]"
 

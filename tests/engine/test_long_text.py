@@ -67,16 +67,31 @@ def test_parts_that_there_are_not() -> None:
 
 def test_what_is_found_comes_with_the_lines_beside_it() -> None:
     assert found(LINES, "LINE 77", 70, 30) == (
-        "['LINE 77' is in 11 lines; 1 of them follow; search again with from_line=770 for more]\n"
+        "['LINE 77': in 11 lines from line 70 on, 1 of them shown; search again with from_line=770 for the next]\n"
         "76: line 76\n77: line 77\n78: line 78"
     )
     assert found(LINES, "line 1234|nothing|line 99$", 1, 1000).endswith(
         "1233: line 1233\n1234: line 1234\n1235: line 1235"
     )
-    assert found(LINES, "nothing", 1, 1000) == "['nothing' is in none of the 5,000 lines.]"
-    assert found("ΐ İ\nfound", "Found", 1, 1000) == "['Found' is in none of the 2 lines.]"
+    assert found(LINES, "nothing", 1, 1000) == "['nothing': in none of the 5,000 lines]"
+    assert found("ΐ İ\nfound", "Found", 1, 1000) == "['Found': in none of the 2 lines]"
     assert "2: found" in found("ΐ İ\nfound", "found", 1, 1000)
 
 
+@given(TEXTS, st.sampled_from(["a", "no", "x" * ROW, "yy", "d a"]), st.integers(1, 30))
+def test_each_line_that_has_it_is_found_and_numbered_as_it_is_read(text: str, wanted: str, first: int) -> None:
+    rows = [row for line in text.removesuffix("\n").split("\n") for row in re.findall(rf".{{1,{ROW}}}|\A\Z", line)]
+    assert len(rows) == max(1, count(text))
+    # A text is found in the row in which it begins, and may end in the next one of its line.
+    longer = [row + (later if len(row) == ROW else "") for row, later in zip(rows, [*rows[1:], ""], strict=True)]
+    expected = [at for at, row in enumerate(longer, 1) if at >= first and 0 <= row.find(wanted) < len(rows[at - 1])]
+    told = found(text, wanted, first, 100_000)
+    number = re.search(r"in (\d+|none)\b", told.partition("]")[0])
+    assert number and number[1] == (str(len(expected)) if expected else "none")
+    shown = {int(at): row for at, row in re.findall(r"(?m)^(\d+): (.*)$", told)}
+    assert set(expected) <= set(shown)
+    assert all(row == rows[at - 1].rstrip("\n") for at, row in shown.items())
+
+
 def test_a_search_that_is_nearly_everywhere_is_over_at_once() -> None:
-    assert found("a" * 10_000_000, "a" * 199 + "b", 1, 1000).endswith("is in none of the 33,334 lines.]")
+    assert found("a" * 10_000_000, "a" * 199 + "b", 1, 1000).endswith("in none of the 33,334 lines]")

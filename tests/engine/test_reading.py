@@ -75,5 +75,6 @@ async def test_an_answer_is_no_longer_than_any_output() -> None:
     results.add("call_a", Result("needle " * 100_000))
     for arguments in ("{}", '{"search": "needle"}', '{"search": "' + "needle " * 30 + '"}'):
         assert len(await read(arguments, results)) < 1500
-    short = await read('{"search": "Needle", "from_line": 3}', results)
-    assert short.startswith("out_1 ['Needle' is in 2,334 lines;")
+    short = await read('{"search": "Needle", "from_line": -3}', results)
+    assert short.startswith("out_1 ['Needle': in 3 lines from line 2,332 on, 1 of them shown; search again")
+    assert (await read('{"search": "needle"}', results)).startswith("out_1 ['needle': in 1,000 or more lines, ")
