@@ -14,6 +14,7 @@ from openai import OpenAI
 from kernelci.server import running
 from kernelci.settings import Settings
 from tests.contract.conftest import sdk_of
+from tests.contract.test_catching_up import events
 from tests.contract.test_output import without_index
 from tests.upstream import Answer, Body, Calls, Fails, Reply, Runs, Says, Upstream
 
@@ -187,17 +188,23 @@ def small(limit: int, script: Callable[[int, list[str]], Reply]) -> Callable[[Bo
 
 def test_where_the_context_is_small_the_oldest_outputs_go_first(tmp_path: Path) -> None:
     """A question is asked before everything, which stays, and the newest output; so it is after a restart."""
-    script = {number: Runs(f"print('{chr(97 + number)}' * 3000)") for number in range(12)}
+    script: dict[int, Reply] = {number: Runs(f"print('{chr(97 + number)}' * 3000)") for number in range(12)}
+    script[12] = read(id="out_1", to_line=1)
     with Upstream(small(16_000, lambda number, _: script.get(number, Says("Done.")))) as upstream:
         with serving(tmp_path, upstream, shown_output=4000) as sdk:
             on = asked(sdk, CODE)
             assert streamed(sdk, on)[0].status == "completed"
         with serving(tmp_path, upstream, shown_output=4000) as sdk:
+            told = events(str(sdk.base_url).removesuffix("/v1/"), on["thread_id"])
             sdk.beta.threads.messages.create(on["thread_id"], role="user", content="And?")
             assert streamed(sdk, on)[0].status == "completed"
-        first, second = [each.body for each in upstream.requests if len(results(each.body)) == 12][-2:]
+        first, second = [each.body for each in upstream.requests if len(results(each.body)) == 13][-2:]
+    deltas = [data["delta"]["step_details"] for _, name, data in told if name == "thread.run.step.delta"]
+    outputs = [delta["tool_calls"][0].get("function", {}).get("output") for delta in deltas]
+    assert [output for output in outputs if output] == [f"out_1 [lines 1 to 1 of 10]\n{'a' * 300}"]
     for body in (first, second):
-        told = results(body)
+        *told, again = results(body)
+        assert again == outputs[-1]
         assert body["messages"][0]["content"] == "Q."
         assert "read_output" in offered(body)
         assert [f"out_{at + 1} goes on" in each for at, each in enumerate(told)] == [
