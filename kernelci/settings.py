@@ -68,6 +68,12 @@ class Settings(BaseSettings):
     interrupt_grace: float = Field(5.0, gt=0, description="Seconds from an interrupt to the kill.")
     run_timeout: float = Field(600.0, gt=0, description="Seconds from a run's creation to its expiry.")
     max_turns: int = Field(30, ge=1, description="Model replies in one run.")
+    max_run_tokens: int | None = Field(None, ge=1, description="Tokens of one run, read and written; no limit.")
+    max_run_cost: float | None = Field(None, gt=0, description="US dollars for one run, where prices are known.")
+    max_thread_turns: int | None = Field(None, ge=1, description="Model replies in all runs of a thread.")
+    max_thread_tokens: int | None = Field(None, ge=1, description="Tokens of all runs of a thread.")
+    max_thread_seconds: float | None = Field(None, gt=0, description="Seconds in which runs of a thread go on.")
+    max_thread_cost: float | None = Field(None, gt=0, description="US dollars for all runs of a thread.")
     same_failures: int = Field(
         4, ge=1, description="Times that the code of a run may fail in the same way; then the assistant says so."
     )

@@ -20,6 +20,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -86,7 +87,7 @@ class Chunks:
 class Fails:
     """An error: its status, and its body as JSON or, where it is a string, as HTML.
 
-    The client is told not to ask again, or with `again` to do so at once.
+    The client is told not to ask again, or with `again` to do so at once, unless the `headers` say when.
     """
 
     status: int
@@ -146,11 +147,12 @@ _TOO_MANY = Fails(500, {"error": {"message": "The test has no more answers for t
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as it came; header names in small letters."""
+    """A request as it came, `at` a time of the monotonic clock; header names in small letters."""
 
     path: str
     headers: dict[str, str]
     body: Body
+    at: float = 0.0
 
 
 class Upstream:
@@ -224,7 +226,7 @@ class Upstream:
 
     async def _complete(self, request: Request) -> Response:
         body = await request.json()
-        self.requests.append(Asked(request.url.path, dict(request.headers), body))
+        self.requests.append(Asked(request.url.path, dict(request.headers), body, time.monotonic()))
         answer = self._answer(body)
         if isinstance(answer, Hangs):
             await self._until_left(request)
@@ -305,7 +307,8 @@ def _chunks(reply: Reply) -> Iterator[Body]:
 
 
 def _error(failing: Fails) -> Response:
-    headers = {"retry-after-ms": "1"} if failing.again else {"x-should-retry": "false"}
+    at_once = {} if "retry-after" in failing.headers else {"retry-after-ms": "1"}
+    headers = at_once if failing.again else {"x-should-retry": "false"}
     headers |= failing.headers
     if isinstance(failing.body, str):
         return HTMLResponse(failing.body, failing.status, headers)

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from kernelci.cli.options import TALKING, takes
+from kernelci.cli.screen import tell
 from kernelci.settings import Settings
 
 Files = Annotated[
@@ -26,7 +27,10 @@ def ask(
     """Ask a question about files; what the answer makes is saved in the working folder."""
     from kernelci.cli.conversation import conversation  # noqa: PLC0415  a second that only those pay who talk
 
-    with conversation(settings, Console(stderr=True)) as talk:
+    about = Console(stderr=True)
+    with conversation(settings, about) as talk:
         run = talk.ask(question, talk.upload(file))
+        tell(about, f"\n{talk.cost(run)}", "bright_black")
     if run.status != "completed":
+        tell(about, f"To go on: kernelci chat --thread {run.thread_id}", "bright_black")
         raise typer.Exit(1)

@@ -30,7 +30,7 @@ def chat(
     with conversation(settings, about, thread_id=thread) as talk:
         file_ids = talk.upload(file)
         for question in _questions():
-            talk.ask(question, file_ids)
+            tell(about, f"\n{talk.cost(talk.ask(question, file_ids))}", "bright_black")
             file_ids = []
     tell(about, f"To go on: kernelci chat --thread {talk.thread_id}", "bright_black")
 

@@ -6,6 +6,7 @@ The SDK calls this API deprecated, since its maker's own service of it is gone.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from kernelci.cli.live import LiveRun
 from kernelci.cli.local import notebook_of, server_for
 from kernelci.cli.results import Results
 from kernelci.cli.screen import Screen, tell
+from kernelci.protocol.usage import Usage
 from kernelci.settings import Settings
 
 _INSTRUCTIONS = (
@@ -39,6 +41,7 @@ class Conversation:
         self._screen = screen
         self._results = results
         self._assistant_id = assistant_id
+        self._began = time.monotonic()
         self.thread_id = thread_id
 
     def upload(self, files: Iterable[Path]) -> list[str]:
@@ -58,6 +61,7 @@ class Conversation:
             attachments=[{"file_id": id, "tools": [{"type": "code_interpreter"}]} for id in file_ids],
         )
         live = LiveRun(self._screen, self._results)
+        self._began = time.monotonic()
         try:
             with threads.runs.stream(
                 thread_id=self.thread_id, assistant_id=self._assistant_id, event_handler=live
@@ -67,6 +71,15 @@ class Conversation:
             return self._cancelled()
         finally:
             self._screen.end()
+
+    def cost(self, run: Run) -> str:
+        """What the last answer has cost: tokens as counted or about, seconds, and money where prices are known."""
+        usage = Usage.model_validate(run.usage.to_dict() if run.usage else {})
+        about = "about " if usage.estimated else ""
+        said = [f"{about}{usage.total_tokens:,} tokens", f"{time.monotonic() - self._began:.0f} s"]
+        if usage.cost:
+            said.append(f"{about}{usage.cost:.4f} US dollars")
+        return " · ".join(said)
 
     def steps(self, run: Run) -> list[RunStep]:
         """The run's steps, first to last."""

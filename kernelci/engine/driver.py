@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kernelci.engine.blobs import Blobs
+from kernelci.engine.budget import Budget, used_by
 from kernelci.engine.driven import Driven
 from kernelci.engine.failures import Failures, failure_of
 from kernelci.engine.inputs import session_files
@@ -19,7 +20,7 @@ from kernelci.engine.ports import Figures, Models, MountedFile, Sessions, Store
 from kernelci.engine.prompt import build_prompt
 from kernelci.engine.publish import Publisher
 from kernelci.engine.tools import Tools
-from kernelci.protocol.objects import Cell, File, Message, Run, RunStep
+from kernelci.protocol.objects import Cell, File, Message, Run, RunStep, Thread
 from kernelci.settings import Settings
 
 
@@ -54,6 +55,14 @@ class Driver:
             room=self.settings.shown_output,
             figures=await self._last_figures(run, conversation),
         )
+        budget = Budget(
+            run=run,
+            settings=self.settings,
+            price=self.models.price(run.model),
+            before=(await self.store.get(Thread, run.thread_id)).used,
+            usage=used_by(run, conversation),
+            expiry=driven.deadline,
+        )
         await run_loop(
             prompt=prompt,
             model=model,
@@ -66,9 +75,8 @@ class Driver:
                 results=prompt.results,
                 shown=self._shown,
             ),
-            emit=driven.linking,
-            max_turns=self.settings.max_turns,
-            deadline=driven.deadline,
+            emit=budget.counting(driven.linking),
+            budget=budget,
         )
 
     async def _last_figures(self, run: Run, conversation: Sequence[Message | RunStep]) -> Figures | None:

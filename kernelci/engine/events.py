@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kernelci.protocol.objects import CellStatus, CodeOutput, File, LastError, Message, Run, RunStep, Usage
+from kernelci.protocol.objects import CellStatus, CodeOutput, File, LastError, Message, Run, RunStep
 from kernelci.protocol.parts import JsonObject
 from kernelci.protocol.states import MessageStatus, RunStatus, StepStatus
+from kernelci.protocol.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)

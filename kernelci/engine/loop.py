@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import anyio
 
+from kernelci.engine.budget import Budget
 from kernelci.engine.closing import close
 from kernelci.engine.events import Call, RunMoved, TextDelta, TextDone, TurnOpened
 from kernelci.engine.ports import Emit, Model, Reply
 from kernelci.engine.prompt import Prompt
 from kernelci.engine.tools import Tools
 from kernelci.errors import PromptTooLong
-from kernelci.protocol.objects import LastError
 
 
-async def run_loop(
-    *, prompt: Prompt, model: Model, tools: Tools, emit: Emit, max_turns: int, deadline: float
-) -> None:
-    """Drive one run until it ends or waits for the client; `deadline` is in the event loop's seconds.
+async def run_loop(*, prompt: Prompt, model: Model, tools: Tools, emit: Emit, budget: Budget) -> None:
+    """Drive one run until it ends or waits for the client.
 
     A traceback is not an error here: it goes back to the model as the tool's result, and the next turn is the
     retry. Only the model, a budget, the clock, the user, or the same failure too often end a run.
@@ -30,24 +28,23 @@ async def run_loop(
     """
     await emit(RunMoved("in_progress"))
     await _say(prompt.unsaid, emit)
-    end = RunMoved("expired")
-    with anyio.CancelScope(deadline=deadline):
-        end = await _turns(prompt, model, tools, emit, max_turns)
-    await emit(end)  # outside the scope, which the clock may have cancelled
+    end = None
+    with anyio.CancelScope(deadline=budget.deadline):
+        end = await _turns(prompt, model, tools, emit, budget)
+    await emit(end or budget.out_of_time())  # outside the scope, which the clock may have cancelled
 
 
-async def _turns(prompt: Prompt, model: Model, tools: Tools, emit: Emit, max_turns: int) -> RunMoved:
+async def _turns(prompt: Prompt, model: Model, tools: Tools, emit: Emit, budget: Budget) -> RunMoved:
     """Take turns until the run ends or waits; gives how."""
-    for turn in range(prompt.turn, max_turns):
-        if spent := prompt.fit():
-            return RunMoved("incomplete", reason=spent)
+    turn = prompt.turn
+    while not (used_up := budget.fit(prompt, turn)):
         await emit(TurnOpened(turn))
         if tools.failures.are_enough:
-            return _last_word(await close(prompt, turn, model, tools.failures, emit))
+            return _last_word(await close(prompt, turn, model, tools.failures, emit), budget)
         reply = await _reply(prompt, model, emit, turn)
         prompt.add(reply)
         if reply.finish != "stop" or not reply.calls:
-            return _last_word(reply)
+            return _last_word(reply, budget)
         theirs: list[Call] = []
         for call in reply.calls:
             if tools.are_the_clients(call):
@@ -57,7 +54,8 @@ async def _turns(prompt: Prompt, model: Model, tools: Tools, emit: Emit, max_tur
                 await _say(call.then, emit)
         if theirs:
             return RunMoved("requires_action", calls=tuple(theirs))
-    return RunMoved("failed", error=_out_of_turns(max_turns))
+        turn += 1
+    return used_up
 
 
 async def _reply(prompt: Prompt, model: Model, emit: Emit, turn: int) -> Reply:
@@ -77,18 +75,11 @@ async def _say(text: str, emit: Emit) -> None:
         await emit(TextDone())
 
 
-def _last_word(reply: Reply) -> RunMoved:
+def _last_word(reply: Reply, budget: Budget) -> RunMoved:
     match reply.finish:
         case "stop":
             return RunMoved("completed")
         case "length":
-            return RunMoved("incomplete", reason="max_completion_tokens")
+            return budget.cut_short(reply)
         case "content_filter":
             return RunMoved("incomplete", reason="content_filter")
-
-
-def _out_of_turns(max_turns: int) -> LastError:
-    return LastError(
-        code="server_error",
-        message=f"The model did not come to an end within {max_turns} replies (setting max_turns).",
-    )

@@ -47,9 +47,9 @@ from kernelci.protocol.objects import (
     RunIncomplete,
     RunStep,
     ToolCalls,
-    Usage,
 )
 from kernelci.protocol.states import ACTIVE, StepStatus, check_message, check_run, check_step
+from kernelci.protocol.usage import Usage
 
 _STEP_ENDS: dict[str, StepStatus] = {"failed": "failed", "cancelled": "cancelled", "expired": "expired"}
 _MESSAGE_ENDS = {"failed": "run_failed", "cancelled": "run_cancelled", "expired": "run_expired"}
@@ -85,6 +85,7 @@ class OpenRun:
     def _take_up(self, step: RunStep, message: Message | None) -> None:
         """Continue after a stored step. One that waits for the client is open, or one that a crash cut short."""
         self._turn = step.turn
+        self.run = self.run.model_copy(update={"turns": step.turn + 1})
         self._usage += step.usage or Usage()
         is_open = step.status == "in_progress"
         self._step = step if is_open else None
@@ -227,6 +228,7 @@ class OpenRun:
                 return self._move_run(event)
             case TurnOpened(turn):
                 self._turn = turn
+                self.run = self.run.model_copy(update={"turns": turn + 1})
                 return Applied()
             case UsageCounted(usage):
                 return self._count(usage)
@@ -256,6 +258,8 @@ class OpenRun:
         if event.status not in ACTIVE:
             change |= {"usage": self._usage, "last_error": event.error}
             change["incomplete_details"] = RunIncomplete(reason=event.reason) if event.reason else None
+        if self.run.status == "in_progress":
+            change["seconds"] = self.run.seconds + _seconds_of(self.run, now)
         self.run = self.run.model_copy(update=change)
         if event.status == "requires_action":  # its calls came as deltas, which are not stored
             then = "".join(call.then for call in event.calls)
@@ -267,7 +271,7 @@ class OpenRun:
         """A reply's cost stands on the step that is open at its end, else on the next one."""
         self._usage += usage
         if self._step is None:
-            self._usage_due = usage
+            self._usage_due = usage + (self._usage_due or Usage())
         else:
             self._step = self._step.model_copy(update={"usage": usage})
         return Applied()
@@ -327,6 +331,13 @@ class OpenRun:
         if self._calls is None:
             return self._step
         return self._step.model_copy(update={"step_details": ToolCalls(tool_calls=self._calls.whole())})
+
+
+def _seconds_of(run: Run, now: int) -> int:
+    """How long a run has been in progress, since it last was not; at most until it should have expired, since a
+    server may have been stopped in between.
+    """
+    return max(0, min(now, run.expires_at or now) - (run.started_at or now))
 
 
 def _required(event: RunMoved) -> RequiredAction:

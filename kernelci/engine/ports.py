@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import BinaryIO, Generic, Literal, Protocol, TypeVar
 
 from kernelci.engine.events import Call, Event
-from kernelci.protocol.objects import Cell, CellStatus, Message, Object, Run, Thread, Usage
+from kernelci.protocol.objects import Cell, CellStatus, Message, Object, Run, Thread
 from kernelci.protocol.parts import JsonObject
+from kernelci.protocol.usage import Price, Usage
 
 Emit = Callable[[Event], Awaitable[None]]
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -83,9 +84,10 @@ class Model(Protocol):
 
         Emits TextDelta (never empty) for the text before any call; CodeDelta for the first call if it is code;
         CallDelta for all calls if the request offers no code tool. Other calls, and text after a call, are only in
-        the reply, since a second step cannot open before the first has closed. Then exactly one UsageCounted, then
-        TextDone if there was text, no call followed and nothing cut it short. Calls get fresh ids of ours: some
-        models repeat theirs. Where parallel calls are refused there is one call at most.
+        the reply, since a second step cannot open before the first has closed. Then exactly one UsageCounted, for a
+        reply that breaks off or is cancelled, too; then TextDone if there was text, no call followed and nothing
+        cut it short. Calls get fresh ids of ours: some models repeat theirs. Where parallel calls are refused there
+        is one call at most.
 
         Raises:
             ModelUnavailable: not reachable, a 5xx answer, or garbage.
@@ -105,6 +107,10 @@ class Models(Protocol):
 
     def serving(self, model: str) -> tuple[Model, str]:
         """The model that serves that assistant model name, and the name its upstream knows it by."""
+        ...
+
+    def price(self, model: str) -> Price | None:
+        """What it costs to be served that name; None where nobody has said."""
         ...
 
 

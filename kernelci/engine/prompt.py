@@ -1,14 +1,14 @@
 """What the model is asked in a run: the conversation as far as it fits, the tools, and the run's own settings.
 
-Pure but for `build_prompt`, which reads the store. A run's turns, usage and place are derived from its steps,
-so that a prompt is the same whether a run starts, resumes or is taken up after a restart.
+Pure but for `build_prompt`, which reads the store. A run's turns and place are derived from its steps,
+so that a prompt is the same whether a run starts, resumes or is taken up after a restart. How much may be asked
+is the budget's to say (budget.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 from kernelci.engine.blobs import Blobs
 from kernelci.engine.chat import remembered, replied, result, spoken, tokens_in
@@ -18,7 +18,7 @@ from kernelci.engine.offered import can_read, offered, runs_code, tool_choice
 from kernelci.engine.pictures import LARGEST_POSTED, MOST, data_url
 from kernelci.engine.ports import READ_TOOL, Figures, ModelRequest, Reply
 from kernelci.engine.results import Result, Results
-from kernelci.protocol.objects import File, Message, Run, RunStep, Usage
+from kernelci.protocol.objects import File, Message, Run, RunStep
 from kernelci.protocol.parts import AnswerFormat, JsonObject
 
 
@@ -28,6 +28,7 @@ class Prompt:
 
     `earlier` of the messages after the first `fixed` may be left out: all that was said before the last question.
     `unsaid` is what the model has said of which no message has been made yet. `figures` are those displayed last.
+    `reply_tokens` are all that the next reply may have.
     """
 
     run: Run
@@ -39,7 +40,7 @@ class Prompt:
     unsaid: str = ""
     figures: Figures | None = None
     turn: int = 0
-    usage: Usage = field(default_factory=Usage)
+    reply_tokens: int | None = None
 
     def request(self, turn: int, *, with_tools: bool = True) -> ModelRequest:
         """The question of one turn. A forced tool is forced on the first only, or the run could never end."""
@@ -53,7 +54,7 @@ class Prompt:
             parallel_tool_calls=False if tools and not run.parallel_tool_calls else None,
             temperature=run.temperature,
             top_p=run.top_p,
-            max_tokens=self._completion_left(),
+            max_tokens=self.reply_tokens,
             response_format=_answer_format(run),
             reasoning_effort=run.reasoning_effort,
             figures=self.figures,
@@ -61,7 +62,6 @@ class Prompt:
 
     def add(self, reply: Reply) -> None:
         """Take a reply into the conversation."""
-        self.usage += reply.usage
         said = reply.text + "".join(call.then for call in reply.calls)
         self.messages.append(replied(said, reply.calls))
 
@@ -81,19 +81,16 @@ class Prompt:
         reply = next(message for message in reversed(self.messages) if message["role"] == "assistant")
         return any(call["id"] == call_id for call in reply.get("tool_calls", ()))
 
-    def fit(self) -> Literal["max_completion_tokens", "max_prompt_tokens"] | None:
-        """Leave out what the run's budget has no room for; gives the budget that does not do, if any.
+    @property
+    def tokens(self) -> int:
+        """How many tokens the next question has, roughly."""
+        return tokens_in(self.messages, self._tools(), len(self.figures.pictures) if self.figures else 0)
 
-        What is still to be asked is estimated, what has been asked is as the endpoint counted it.
-        """
-        if self.run.max_prompt_tokens is not None:
-            room = self.run.max_prompt_tokens - self.usage.prompt_tokens
-            while (too_long := self._tokens() > room) and self._give_up(1):
-                pass
-            if too_long or room <= 0:
-                return "max_prompt_tokens"
-        left = self._completion_left()
-        return "max_completion_tokens" if left is not None and left <= 0 else None
+    def fit(self, room: int) -> bool:
+        """Leave out what so many tokens have no room for; False if that does not do."""
+        while (too_long := self.tokens > room) and self._give_up(1):
+            pass
+        return room > 0 and not too_long
 
     def shorten(self) -> bool:
         """Make it clearly shorter; False if there is nothing left that may be.
@@ -126,9 +123,6 @@ class Prompt:
         dropped, self.figures = self.figures is not None, None
         return dropped
 
-    def _tokens(self) -> int:
-        return tokens_in(self.messages, self._tools(), len(self.figures.pictures) if self.figures else 0)
-
     def _tools(self) -> tuple[JsonObject, ...]:
         return offered(self.run, reader=self.results.are_cut)
 
@@ -140,10 +134,6 @@ class Prompt:
         del self.messages[self.fixed : self.fixed + count]
         self.earlier -= count
         return True
-
-    def _completion_left(self) -> int | None:
-        limit = self.run.max_completion_tokens
-        return None if limit is None else limit - self.usage.completion_tokens
 
 
 async def build_prompt(
@@ -183,7 +173,6 @@ async def build_prompt(
         unsaid=unsaid,
         figures=figures,
         turn=max(turns) + 1 if turns else 0,
-        usage=sum((step.usage for step in mine if step.usage), Usage()),
     )
 
 

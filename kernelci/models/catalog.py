@@ -9,6 +9,7 @@ from kernelci.engine.ports import Model
 from kernelci.models.chat import ChatModel
 from kernelci.models.endpoint import Endpoint
 from kernelci.models.offline import OfflineModel
+from kernelci.protocol.usage import FREE, Price
 
 OFFLINE = "kernelci-offline"
 
@@ -41,6 +42,14 @@ class Catalog:
 
     def serving(self, model: str) -> tuple[Model, str]:
         return self._model, (self._endpoint and self._endpoint.model) or model
+
+    def price(self, model: str) -> Price | None:
+        return FREE if self._endpoint is None else None
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """What serves without a known price."""
+        return (self._endpoint.host,) if self._endpoint else ()
 
     def describe(self) -> str:
         """The sentence that tells a person where conversations go."""

@@ -10,10 +10,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import fields
 
+import anyio
 import openai
 from openai import AsyncOpenAI, AsyncStream
 
-from kernelci.engine.events import Event
+from kernelci.engine.events import Event, UsageCounted
 from kernelci.engine.ports import Emit, ModelRequest, Reply
 from kernelci.errors import RunFailure
 from kernelci.models.chunks import Chunk
@@ -24,8 +25,8 @@ from kernelci.models.habits import Habits
 from kernelci.models.sight import ANY_NUMBER, asked_about, pictured, pictured_again
 from kernelci.models.streamed import StreamedReply
 from kernelci.models.toolless import refuses_tools, without_tools
-from kernelci.protocol.objects import Usage
 from kernelci.protocol.parts import JsonObject
+from kernelci.protocol.usage import Usage
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +63,17 @@ class ChatModel:
         habits = self._habits.setdefault(request.model, Habits.of(request.model))
         if habits.pictures == 0:
             request = pictured(request, habits)  # what is not sent is not counted
-        reply = await self._read(request, emit, habits)
+        reply = StreamedReply(request, emit, habits)
+        try:
+            await self._read(reply, request, habits)
+        except (RunFailure, anyio.get_cancelled_exc_class()):
+            if reply.begun:
+                with anyio.CancelScope(shield=True):
+                    await emit(UsageCounted(reply.usage))
+            raise
         runs_shown, beside = False, None
         if await reply.end_text():
-            if habits.calls_tools is None:
+            if habits.calls_tools is None and reply.finish == "stop":
                 beside = await self._try_tools(request, habits)
             runs_shown = habits.calls_tools is False
         if reply.has_called:
@@ -73,22 +81,22 @@ class ChatModel:
         habits.thinks_from_the_start |= reply.thought_unopened
         return await reply.close(runs_shown=runs_shown, beside=beside)
 
-    async def _read(self, request: ModelRequest, emit: Emit, habits: Habits) -> StreamedReply:
-        """Take a whole reply in.
+    async def _read(self, reply: StreamedReply, request: ModelRequest, habits: Habits) -> None:
+        """Take a whole reply in, or as much of it as may be.
 
         Raises:
             RunFailure: there is none.
         """
-        reply = StreamedReply(request, emit, habits)
         async with aclosing(self._chunks(request, habits)) as chunks:
             async for chunk in chunks:
                 try:
                     await reply.add(chunk)
                 except TooLong:
                     raise without_end(self._endpoint) from None
+                if reply.has_overrun:
+                    return
         if reply.finish is None:
             raise broken_off(self._endpoint)
-        return reply
 
     async def _try_tools(self, request: ModelRequest, habits: Habits) -> Usage | None:
         """Find out whether a model can call tools, by a question that needs one; gives its cost.
@@ -96,13 +104,15 @@ class ChatModel:
         Asked where code stands at the end of a reply, and the model has called nothing yet: it may be shown to the
         user, or meant to be run, by a model that knows no better way.
         """
-        trial = ModelRequest(request.model, (TRIAL,), tools=request.tools, max_tokens=_TRIAL_TOKENS)
+        most = min(_TRIAL_TOKENS, request.max_tokens or _TRIAL_TOKENS)
+        trial = ModelRequest(request.model, (TRIAL,), tools=request.tools, max_tokens=most)
+        reply = StreamedReply(trial, _nobody, habits)
         try:
-            reply = await self._read(trial, _nobody, habits)
+            await self._read(reply, trial, habits)
             await reply.end_text()
             told = await reply.close()
         except RunFailure:
-            return None
+            return reply.usage if reply.begun else None
         if told.calls:
             habits.calls_tools = True
         elif told.finish == "stop":

@@ -28,8 +28,20 @@ async def choose(settings: Settings, *, servers: Sequence[LocalServer] = USUAL) 
     alone asks for nothing, since using it sends the conversation away.
 
     Raises:
-        StartupError: the URL or the key cannot be one, or the file says what cannot be.
+        StartupError: the URL or the key cannot be one, the file says what cannot be, or there is a budget of money
+            and a model without a price.
     """
+    catalog = await _chosen(settings, servers)
+    if (settings.max_run_cost or settings.max_thread_cost) and catalog.unpriced:
+        raise StartupError(
+            "--max-run-cost and --max-thread-cost need the price of every model, and none is said of "
+            f"{', '.join(catalog.unpriced)}. Give it in {MAPPING}: price = {{ prompt = 0.25, completion = 2 }} "
+            "in US dollars for a million tokens; 0 where they cost nothing."
+        )
+    return catalog
+
+
+async def _chosen(settings: Settings, servers: Sequence[LocalServer]) -> Catalog | MappedCatalog:
     named = settings.model_url or settings.model
     if settings.models and named:
         raise StartupError("--models says which upstreams there are, so leave out --model-url and --model.")

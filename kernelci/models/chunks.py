@@ -72,11 +72,20 @@ class Choice(_Wire):
     finish_reason: str | None = None
 
 
+def _cached(details: object) -> object:
+    """The number in an endpoint's details of a prompt; none where they have another shape."""
+    found = cast("dict[str, object]", details).get("cached_tokens") if isinstance(details, dict) else None
+    return found if isinstance(found, int) else None
+
+
 class Counted(_Wire):
-    """The endpoint's own count."""
+    """The endpoint's own count; `cached_tokens` of the prompt it had read before."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: Annotated[
+        int | None, BeforeValidator(_cached), Field(validation_alias="prompt_tokens_details")
+    ] = None
 
 
 class Chunk(_Wire):

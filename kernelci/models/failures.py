@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import cast
 
@@ -35,6 +36,8 @@ def failure(error: Exception, endpoint: Endpoint, *, begun: bool) -> RunFailure:
             return _refusal(error, endpoint)
         case openai.APITimeoutError():
             return ModelUnavailable(f"{host} did not answer in time.")
+        case openai.APIConnectionError() if reason := _of_tls(error):
+            return ModelUnavailable(f"{host} cannot be reached safely (TLS): {reason}")
         case openai.APIConnectionError() if begun:
             return ModelUnavailable(f"{host} broke off in the middle of its reply.")
         case openai.APIConnectionError():
@@ -72,14 +75,30 @@ def _refusal(error: openai.APIStatusError, endpoint: Endpoint) -> RunFailure:
     if status == 404:
         return ModelRefused(f"{host} has no such model, or --model-url is wrong: {reason}", code="server_error")
     if status == 429:
-        return ModelBusy(f"{host} takes no more requests for now: {reason}")
+        return ModelBusy(f"{host} takes no more requests for now: {reason}{_wait_asked_for(error)}")
     if is_too_long(error):
         return PromptTooLong(f"The conversation is too long for the model at {host}: {reason}")
     if 400 <= status < 500:
         return ModelRefused(f"{host} refused the request ({status}): {reason}")
     if 300 <= status < 400:
         return ModelUnavailable(f"{host} redirects elsewhere. Give --model-url the address it redirects to.")
-    return ModelUnavailable(f"{host} is in trouble ({status}): {reason}")
+    return ModelUnavailable(f"{host} is in trouble ({status}): {reason}{_wait_asked_for(error)}")
+
+
+def _wait_asked_for(error: openai.APIStatusError) -> str:
+    """How long the endpoint says to wait, where that was too long for the client, which heeds it up to a minute."""
+    seconds = error.response.headers.get("retry-after", "")
+    return f" It asks to be left alone for {int(seconds)} s." if seconds.isdecimal() and len(seconds) < 9 else ""
+
+
+def _of_tls(error: Exception) -> str:
+    """What is wrong with an endpoint's certificate or encryption, if that is why it cannot be reached."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return cause.strerror or cause.reason or "it cannot be told why."
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
 def is_too_long(error: openai.APIStatusError) -> bool:

@@ -9,10 +9,11 @@ model = "qwen3:8b"
 [upstreams.cloud]
 url = "https://api.openai.com/v1"
 key_env = "OPENAI_API_KEY"
+price = { prompt = 1.25, cached = 0.125, completion = 10 }
 
 [names]
 "gpt-4-1106-preview" = "local"
-"gpt-4o*" = { upstream = "cloud", model = "gpt-5" }
+"gpt-4o*" = { upstream = "cloud", model = "gpt-5-mini", price = { prompt = 0.25, completion = 2 } }
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from kernelci.engine.ports import Model
 from kernelci.errors import StartupError
 from kernelci.models.catalog import Catalog
 from kernelci.models.endpoint import Endpoint
+from kernelci.protocol.usage import Price
 from kernelci.settings import variable
 
 
@@ -39,19 +41,23 @@ class _Strict(BaseModel):
 
 
 class Upstream(_Strict):
-    """An endpoint. Its key is here, or in the environment variable that `key_env` names."""
+    """An endpoint. Its key is here, or in the environment variable that `key_env` names. Its price is that of all
+    its models, but for names that have their own.
+    """
 
     url: str
     model: str | None = None
     key: SecretStr | None = None
     key_env: str | None = None
+    price: Price | None = None
 
 
 class Target(_Strict):
-    """What serves a name: an upstream, by its own model unless another is said."""
+    """What serves a name: an upstream, by its own model and at its own price unless another is said."""
 
     upstream: str
     model: str | None = None
+    price: Price | None = None
 
 
 def _target(value: object) -> object:
@@ -104,6 +110,15 @@ class MappedCatalog:
         target = self._served.target_of(model)
         served, name = self._catalogs[target.upstream].serving(model)
         return served, target.model or name
+
+    def price(self, model: str) -> Price | None:
+        target = self._served.target_of(model)
+        return target.price or self._served.upstreams[target.upstream].price
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """The upstreams that some name may be served by without a known price."""
+        return tuple(name for name, upstream in self._served.upstreams.items() if upstream.price is None)
 
     def describe(self) -> str:
         """The sentences that tell a person where conversations go."""

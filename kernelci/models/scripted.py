@@ -14,6 +14,7 @@ from kernelci.engine.ports import Emit, Model, ModelRequest, Reply
 from kernelci.errors import ModelUnavailable
 from kernelci.models.conversation import since_last_user
 from kernelci.models.turn import Turn, play
+from kernelci.protocol.usage import FREE, Price
 
 
 class ScriptedModel:
@@ -38,6 +39,9 @@ class ScriptedModel:
 
     def serving(self, model: str) -> tuple[Model, str]:
         return self, model
+
+    def price(self, model: str) -> Price:
+        return FREE
 
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         number = sum(message["role"] == "assistant" for message in since_last_user(request.messages))

@@ -17,15 +17,15 @@ from kernelci.models.habits import Habits
 from kernelci.models.partial import Characters, PartialCode
 from kernelci.models.prose import Prose, Told
 from kernelci.models.thoughts import Thoughts
-from kernelci.models.tokens import estimated
+from kernelci.models.tokens import CHARACTERS_A_CALL, LONG_TOKEN, estimated
 from kernelci.models.written import WrittenCall
-from kernelci.protocol.objects import Usage
+from kernelci.protocol.usage import Usage
 
 Finish = Literal["stop", "length", "content_filter"]
 
 _FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_filter"}
 
-LONGEST_REPLY = 4 * 1024 * 1024
+LONGEST_REPLY = 1024 * 1024
 """Characters of one reply's thoughts, text and calls; a model that writes more is not going to end."""
 
 
@@ -34,12 +34,15 @@ class StreamedReply:
 
     White space that a text begins with waits for the first letter, so that a call after a mere line break opens no
     message. Text after a call is part of the call, as its step has to close before a message can open.
+
+    A reply that goes on far beyond the tokens it may have is cut short here: not every endpoint heeds that.
     """
 
     def __init__(self, request: ModelRequest, emit: Emit, habits: Habits) -> None:
         self.finish: Finish | None = None
+        self.begun = self.has_overrun = False
         self._size = 0
-        self._thought = 0
+        self._longest = request.max_tokens and request.max_tokens * LONG_TOKEN
         self._request = request
         self._one_call = request.parallel_tool_calls is False
         self._emit = emit
@@ -55,11 +58,12 @@ class StreamedReply:
         self._usage: Usage | None = None
 
     async def add(self, chunk: Chunk) -> None:
-        """Take a chunk in. `finish` is set once the endpoint has said that the reply is over.
+        """Take a chunk in. `finish` is set once the reply is over: as the endpoint says, or when it `has_overrun`.
 
         Raises:
             TooLong: the reply has more than LONGEST_REPLY characters.
         """
+        self.begun = True
         if chunk.usage:
             self._usage = _counted(chunk.usage) or self._usage
         for choice in chunk.choices or ():
@@ -69,6 +73,13 @@ class StreamedReply:
                 await self._take(choice.delta)
             if choice.finish_reason:
                 self.finish = _FINISHES.get(choice.finish_reason, "stop")
+        if self.finish is None and self._longest is not None and self._size > self._longest:
+            self.finish, self.has_overrun = "length", True
+
+    @property
+    def usage(self) -> Usage:
+        """What it has cost so far."""
+        return self._usage or estimated(self._request, self._size)
 
     @property
     def thought_unopened(self) -> bool:
@@ -113,9 +124,7 @@ class StreamedReply:
             if calls[0].code.startswith(shown):
                 await self._show_code(calls[0].code.removeprefix(shown))
         text = "".join(self._text)
-        written = len(text) + self._thought + sum(len(call.arguments + call.then) for call in calls)
-        usage = self._usage or estimated(self._request, written)
-        usage = usage + beside if beside else usage
+        usage = self.usage + beside if beside else self.usage
         await self._emit(UsageCounted(usage))
         finish = self.finish or "stop"
         if text and not calls and finish == "stop":
@@ -124,7 +133,6 @@ class StreamedReply:
 
     async def _take(self, delta: Delta) -> None:
         if delta.thought:
-            self._thought += len(delta.thought)
             self._measure(delta.thought)
             await self._hear(self._thoughts.none_here())
         words = delta.content or delta.refusal or ""
@@ -178,6 +186,7 @@ class StreamedReply:
             another = piece.id is not None and call.theirs is not None and piece.id != call.theirs
             call = None if bare or another else call
         if call is None:
+            self._size += CHARACTERS_A_CALL
             call = Called(self._request, piece.index, piece.id)
             self._calls.append(call)
         return call
@@ -206,4 +215,9 @@ def _counted(usage: Counted) -> Usage | None:
     prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
     if not prompt and not completion:
         return None
-    return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=prompt + completion,
+        cached_tokens=usage.cached_tokens or 0,
+    )

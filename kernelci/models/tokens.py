@@ -6,9 +6,15 @@ import json
 
 from kernelci.engine.ports import PICTURE_TOKENS, ModelRequest
 from kernelci.models.conversation import pictures_in, text_of
-from kernelci.protocol.objects import Usage
+from kernelci.protocol.usage import Usage
 
 CHARACTERS_A_TOKEN = 4
+
+CHARACTERS_A_CALL = 40
+"""What a call has beside its name and arguments, roughly."""
+
+LONG_TOKEN = 6
+"""Characters a token that no reply has on average: an endpoint that minds `max_tokens` stays below."""
 
 
 def estimated(request: ModelRequest, written: int) -> Usage:

@@ -24,6 +24,7 @@ from kernelci.protocol.parts import (
     TruncationStrategy,
 )
 from kernelci.protocol.states import ACTIVE, MessageStatus, RunStatus, StepStatus
+from kernelci.protocol.usage import Usage, Used
 
 LOCAL = "local"
 """Who owns what is made without a key of a name: whoever runs the server."""
@@ -41,7 +42,7 @@ class Object(BaseModel):
 
     def wire(self) -> JsonObject:
         """The object as JSON-ready data, without what clients must not see."""
-        return self.model_dump(mode="json", exclude={**dict.fromkeys(self.private, True), "usage": {"estimated"}})
+        return self.model_dump(mode="json", exclude=set(self.private))
 
 
 class File(Object):
@@ -76,10 +77,13 @@ class Assistant(Object):
 
 
 class Thread(Object):
-    """A conversation. Its id is its kernel session's key, too."""
+    """A conversation. Its id is its kernel session's key, too. `used` is what its ended runs have."""
+
+    private: ClassVar[frozenset[str]] = frozenset({"used"})
 
     object: Literal["thread"] = "thread"
     tool_resources: ToolResources = ToolResources()
+    used: Used = Used()
 
 
 class MessageIncomplete(Part):
@@ -105,23 +109,6 @@ class Message(Object):
     run_id: str | None = None
     attachments: tuple[Attachment, ...] = ()
     waiting: bool = False
-
-
-class Usage(Part):
-    """Tokens, as the model's endpoint counted them; `estimated`, which is not sent, where it did not."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    total_tokens: int = 0
-    estimated: bool = False
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
-            completion_tokens=self.completion_tokens + other.completion_tokens,
-            total_tokens=self.total_tokens + other.total_tokens,
-            estimated=self.estimated or other.estimated,
-        )
 
 
 class LastError(Part):
@@ -170,10 +157,10 @@ class Run(Object):
 
     `surface` is the one that asked, `owner` who did: produced files get its ids, and are theirs. `file_ids` are the
     assistant's when the run was made, which v1 shows. While it is `waiting`, another has the thread. When it would
-    have expired nobody is told once it has ended.
+    have expired nobody is told once it has ended. It has been in progress for `seconds`, with `turns` of the model.
     """
 
-    private: ClassVar[frozenset[str]] = frozenset({"surface", "owner", "file_ids", "waiting"})
+    private: ClassVar[frozenset[str]] = frozenset({"surface", "owner", "file_ids", "waiting", "turns", "seconds"})
 
     object: Literal["thread.run"] = "thread.run"
     assistant_id: str
@@ -205,6 +192,13 @@ class Run(Object):
     owner: str = LOCAL
     file_ids: tuple[str, ...] = ()
     waiting: bool = False
+    turns: int = 0
+    seconds: int = 0
+
+    @property
+    def used(self) -> Used:
+        """What the run, which has ended, has used."""
+        return Used.by(self.usage or Usage(), turns=self.turns, seconds=self.seconds)
 
     def wire(self) -> JsonObject:
         return super().wire() if self.status in ACTIVE else {**super().wire(), "expires_at": None}

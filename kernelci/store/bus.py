@@ -21,6 +21,9 @@ from kernelci.protocol.states import ACTIVE
 KEPT = 256
 """Journals of ended runs that are kept for those who come late."""
 
+KEPT_RECORDS = 200_000
+"""Records in all of them; a model that writes without end leaves many, of some 200 bytes each."""
+
 
 class _Journal:
     """What happened in a run so far."""
@@ -59,11 +62,17 @@ class JournalBus:
         if _ends(recorded):
             self._running.pop(run_id, None)
             self._ended[run_id] = journal
-            if len(self._ended) > KEPT:
-                self._ended.popitem(last=False)
+            self._let_go()
         elif run_id not in self._ended:
             self._running[run_id] = journal
         journal.append(recorded)
+
+    def _let_go(self) -> None:
+        """Forget the oldest of the ended runs, if there are too many or they are too long; never the newest."""
+        records = sum(len(journal.records) for journal in self._ended.values())
+        while len(self._ended) > KEPT or (records > KEPT_RECORDS and len(self._ended) > 1):
+            _, oldest = self._ended.popitem(last=False)
+            records -= len(oldest.records)
 
     def last(self, run_id: str) -> int:
         journal = self._known.get(run_id)

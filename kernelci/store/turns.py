@@ -45,8 +45,18 @@ def put(rows: Rows, objects: Sequence[Object]) -> tuple[Message, ...]:
     ended = dict.fromkeys(each.thread_id for each in objects if isinstance(each, Run) and each.status not in ACTIVE)
     for thread_id in ended:
         rows.find(Thread, thread_id, lock=True)  # or on a database of many writers one could come to wait too late
+    for run in objects:
+        if isinstance(run, Run) and run.status not in ACTIVE:
+            _tally(rows, run)
     rows.put(_as_it_waits(rows, each) for each in objects)
     return tuple(message for thread_id in ended for message in _next(rows, thread_id))
+
+
+def _tally(rows: Rows, run: Run) -> None:
+    """Add what a run has used to its thread: with its end, and so once."""
+    thread = rows.find(Thread, run.thread_id) if rows.active_run(run.thread_id) == run.id else None
+    if thread is not None:
+        rows.put([thread.model_copy(update={"used": thread.used + run.used})])
 
 
 def _as_it_waits(rows: Rows, object: Object) -> Object:

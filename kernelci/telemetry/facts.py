@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kernelci.protocol.objects import CellStatus, Run, Usage
+from kernelci.protocol.objects import CellStatus, Run
 from kernelci.protocol.states import RunStatus
+from kernelci.protocol.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from kernelci.protocol.objects import Usage
+from kernelci.protocol.usage import Usage
 from kernelci.telemetry.facts import (
     Answered,
     CellEnded,

@@ -24,8 +24,9 @@ from kernelci.engine.ports import (
     Sessions,
 )
 from kernelci.protocol.keys import Key
-from kernelci.protocol.objects import Run, Usage
+from kernelci.protocol.objects import Run
 from kernelci.protocol.states import ACTIVE
+from kernelci.protocol.usage import Price, Usage
 from kernelci.telemetry.current import current
 from kernelci.telemetry.facts import CellEnded, KeysChanged, Observer, Replied, RunEnded, RunMade, RunStarted, Whose
 
@@ -44,6 +45,9 @@ class WatchedModels:
     def serving(self, model: str) -> tuple[Model, str]:
         served, name = self.models.serving(model)
         return WatchedModel(served, self.tell), name
+
+    def price(self, model: str) -> Price | None:
+        return self.models.price(model)
 
 
 @dataclass(frozen=True, slots=True)

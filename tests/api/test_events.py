@@ -24,7 +24,8 @@ from kernelci.engine.events import (
     UsageCounted,
 )
 from kernelci.engine.open_run import OpenRun
-from kernelci.protocol.objects import FileId, Image, LastError, Logs, Usage
+from kernelci.protocol.objects import FileId, Image, LastError, Logs
+from kernelci.protocol.usage import Usage
 from tests.api.journal import further, journal, produced, queued
 from tests.api.oracle import judge_event
 

@@ -44,6 +44,7 @@ from kernelci.models.turn import Turn
 from kernelci.protocol import ids
 from kernelci.protocol.objects import Message, Run, Thread
 from kernelci.protocol.parts import CodeInterpreterTool
+from kernelci.protocol.usage import Price
 from kernelci.settings import Settings
 from kernelci.store.bus import JournalBus
 from kernelci.telemetry import lines, log
@@ -74,6 +75,9 @@ class TimedModel:
 
     def serving(self, model: str) -> tuple[Model, str]:
         return self, model
+
+    def price(self, model: str) -> Price | None:
+        return None
 
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         async def told(event: Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from contextlib import ExitStack
 
@@ -51,6 +52,8 @@ def test_a_model_reads_a_file_and_what_it_makes_is_saved(kernelci: Command, sett
     (notebook,) = (settings.data_dir / "notebooks").iterdir()
     assert f"Notebook: {notebook}" in done.stderr
     assert "Conversations are sent to m" in done.stderr
+    assert re.search(r"^30 tokens · \d+ s$", done.stderr, re.MULTILINE)
+    assert "tokens" not in done.stdout
     assert str(upstream.requests[0].body["messages"]).count("מה יש בקובץ?") == 1
 
 
@@ -79,7 +82,26 @@ def test_a_run_that_fails_says_why_and_is_a_failure(kernelci: Command, settings:
         done = kernelci.run("ask", "Anything?")
     assert done.returncode == 1
     assert "The scripted model has no reply number 1" in done.stdout
+    assert "To go on: kernelci chat --thread thread_" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_an_answer_cost_is_told_and_a_budget_that_is_used_up(kernelci: Command, settings: Settings) -> None:
+    with Upstream([Says("So.", usage=None), Says("So.", usage=(1000, 100))]) as upstream:
+        names = kernelci.folder / "models.toml"
+        price = "price = { prompt = 1, completion = 10 }"
+        names.write_text(f'[upstreams.only]\nurl = "{upstream.url}"\n{price}\n')
+        costly = {"KERNELCI_MODELS": str(names), "KERNELCI_MAX_RUN_TOKENS": "1000"}
+        about = kernelci.run("ask", "Why?", **costly)
+        counted = kernelci.run("ask", "Why?", KERNELCI_MODELS=str(names))
+        refused = kernelci.run("ask", "Why? " * 1000, **costly)
+    assert re.search(r"^about \d+ tokens · \d+ s · about 0\.000\d US dollars$", about.stderr, re.MULTILINE)
+    assert re.search(r"^1,100 tokens · \d+ s · 0\.0020 US dollars$", counted.stderr, re.MULTILINE)
+    assert about.returncode == counted.returncode == 0
+    assert refused.returncode == 1
+    assert (
+        "This run may use 1,000 tokens (setting max_run_tokens): it has used 0, and what it would" in refused.stdout
+    )
 
 
 def test_a_chat_keeps_its_variables_and_ctrl_c_stops_the_run_alone(kernelci: Command, settings: Settings) -> None:

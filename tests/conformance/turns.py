@@ -13,6 +13,7 @@ from kernelci.errors import ThreadBusy
 from kernelci.protocol import ids
 from kernelci.protocol.objects import Message, Run, Thread
 from kernelci.protocol.states import ACTIVE
+from kernelci.protocol.usage import Usage, Used
 from tests.conformance.objects import message, named, run, thread
 
 OLDEST = Page(limit=100, order="asc")
@@ -69,6 +70,26 @@ class TurnsConformance:
         await store.put(moved(second, "cancelling"))  # from before: still waiting
         with pytest.raises(ThreadBusy, match=second.id):
             await store.post(message(a_thread), same)
+
+    async def test_what_a_run_has_used_is_its_threads_with_its_end_and_once(self, store: Store) -> None:
+        a_thread = thread()
+        await store.put(a_thread)
+        first = await store.open_run(run(a_thread), [], same)
+        usage = Usage(prompt_tokens=10, completion_tokens=5, total_tokens=15, cost=0.5)
+        going = first.model_copy(update={"status": "in_progress", "turns": 2, "seconds": 3, "usage": usage})
+        await store.put(going)
+        assert (await store.get(Thread, a_thread.id)).used == Used()
+        ended = moved(going, "completed")
+        await store.put(ended)
+        await store.put(
+            ended, run(a_thread, "completed", usage=usage)
+        )  # one that ended elsewhere, as when imported
+        await store.edit(Thread, a_thread.id, same)
+        once = Used(turns=2, tokens=15, seconds=3, cost=0.5)
+        assert (await store.get(Thread, a_thread.id)).used == once
+        again = await store.open_run(run(a_thread), [], same)
+        await store.put(again.model_copy(update={"status": "failed", "usage": Usage(estimated=True)}))
+        assert (await store.get(Thread, a_thread.id)).used == once + Used(estimated=True)
 
     async def test_a_deleted_thread_takes_what_waits_with_it(self, store: Store) -> None:
         a_thread = thread()

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from kernelci.engine.ports import Emit, Model, ModelRequest, Reply
 from kernelci.models.turn import CallFunction, Turn, play
+from kernelci.protocol.usage import Price
 from kernelci.server import running
 from kernelci.settings import Settings
 from tests.contract.judged import judging, judging_async
@@ -43,6 +44,9 @@ class Clerk:
 
     def serving(self, model: str) -> tuple[Model, str]:
         return self, model
+
+    def price(self, model: str) -> Price | None:
+        return None
 
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         last = max(at for at, message in enumerate(request.messages) if message["role"] == "user")

@@ -64,6 +64,7 @@ class Difference:
 
 
 LISTS = ("ListAssistantsResponse", "ListMessagesResponse", "ListRunsResponse", "ListRunStepsResponse")
+USAGES = ("RunCompletionUsage", "RunStepCompletionUsage")
 FILE_LISTS_OF_V1 = ("ListAssistantFilesResponse", "ListMessageFilesResponse")
 
 DIFFERENCES = (
@@ -100,6 +101,8 @@ DIFFERENCES = (
         "{} where none: never null, and texts alone in v1, too",
     ),
     Difference(("RunStepObject",), "expires_at", TIME_OR_NULL, "the hosted service sent it"),
+    Difference(USAGES, "estimated", {"const": True}, "ours, where the endpoint did not count"),
+    Difference(USAGES, "cost", {"type": "number", "minimum": 0}, "ours, in US dollars, where the price is known"),
     Difference(("MessageObject",), "attachments", {"type": "array"}, "clients iterate it: never null", ("v2",)),
     Difference(
         ("Error",),

@@ -20,6 +20,7 @@ from kernelci.engine.supervisor import Supervisor
 from kernelci.protocol import ids
 from kernelci.protocol.objects import Assistant, Cell, Message, Run, Thread
 from kernelci.protocol.parts import CodeInterpreterTool, Function, FunctionTool, Text, TextPart
+from kernelci.protocol.usage import Price
 from kernelci.settings import Settings
 from kernelci.store.blobs import FolderBlobs
 from kernelci.store.bus import JournalBus
@@ -121,13 +122,6 @@ class Engine:
         assistant = Assistant(id=ids.new("assistant"), created_at=1, model="m")
         thread = Thread(id=ids.new("thread"), created_at=1)
         await self.store.put(assistant, thread)
-        message = Message(
-            id=ids.new("message"),
-            created_at=1,
-            thread_id=thread.id,
-            role="user",
-            content=(TextPart(text=Text(value=text)),),
-        )
         fields: dict[str, object] = {
             "id": ids.new("run"),
             "created_at": ids.now(),
@@ -138,8 +132,15 @@ class Engine:
             "tools": (CodeInterpreterTool(), FunctionTool(function=Function(name="f"))),
         }
         run = Run.model_validate(fields | changes)
-        await self.store.open_run(run, [message], lambda thread: thread)
+        await self.store.open_run(run, [_question(thread.id, text)], lambda thread: thread)
         return run
+
+    async def ask_again(self, run: Run, text: str = "And now?") -> Run:
+        """Another queued run like this one on its thread, after a message, not yet started."""
+        fields = {"id": ids.new("run"), "created_at": ids.now(), "expires_at": ids.now() + 600, "status": "queued"}
+        again = Run.model_validate({**run.model_dump(exclude={"usage", "last_error"}), **fields})
+        await self.store.open_run(again, [_question(run.thread_id, text)], lambda thread: thread)
+        return again
 
     async def end_of(self, run: Run, after: int = 0) -> list[Recorded]:
         """All that happens in a run until it ends or waits for the client."""
@@ -150,6 +151,16 @@ class Engine:
         await self.supervisor.start(run)
         await self.end_of(run)
         return await self.store.get(Run, run.id)
+
+
+def _question(thread_id: str, text: str) -> Message:
+    return Message(
+        id=ids.new("message"),
+        created_at=1,
+        thread_id=thread_id,
+        role="user",
+        content=(TextPart(text=Text(value=text)),),
+    )
 
 
 @pytest.fixture
@@ -170,6 +181,10 @@ class Unheard:
     def serving(self, model: str) -> tuple[Model, str]:
         """It serves every name."""
         return self, model
+
+    def price(self, model: str) -> Price | None:
+        """Nobody has said."""
+        return None
 
     async def reply(self, request: object, emit: object) -> object:
         """Wait for ever."""

@@ -13,7 +13,8 @@ from kernelci.errors import ModelRefused
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import CallFunction, Turn, play
 from kernelci.protocol import ids
-from kernelci.protocol.objects import Cell, Message, Run, RunStep, Usage
+from kernelci.protocol.objects import Cell, Message, Run, RunStep
+from kernelci.protocol.usage import Price, Usage
 from tests.engine.conftest import OK, Engine
 
 
@@ -36,6 +37,9 @@ class Stubborn:
 
     def serving(self, model: str) -> tuple[Model, str]:
         return self, model
+
+    def price(self, model: str) -> Price | None:
+        return None
 
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         self.asked.append(request)
@@ -111,6 +115,9 @@ async def test_200_calls_in_one_reply_stop_at_the_failure_that_is_enough(engine:
 
         def serving(self, model: str) -> tuple[Model, str]:
             return self, model
+
+        def price(self, model: str) -> Price | None:
+            return None
 
         async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
             if not request.tools:

@@ -28,7 +28,8 @@ from kernelci.engine.events import (
 )
 from kernelci.engine.open_run import OpenRun
 from kernelci.errors import IllegalMove
-from kernelci.protocol.objects import Cell, File, FileId, Image, Logs, Message, Run, RunStep, Usage
+from kernelci.protocol.objects import Cell, File, FileId, Image, Logs, Message, Run, RunStep
+from kernelci.protocol.usage import Usage
 
 Kind = TypeVar("Kind")
 

@@ -27,7 +27,6 @@ from kernelci.protocol.objects import (
     RunStep,
     StepDetails,
     ToolCalls,
-    Usage,
 )
 from kernelci.protocol.parts import (
     CodeInterpreterTool,
@@ -73,7 +72,7 @@ def said(id: str, role: str, text: str, run_id: str | None = None) -> Message:
     )
 
 
-def step(run_id: str, turn: int, details: StepDetails, status: str = "completed", usage: int = 0) -> RunStep:
+def step(run_id: str, turn: int, details: StepDetails, status: str = "completed") -> RunStep:
     return RunStep.model_validate(
         {
             "id": f"step_{run_id}_{turn}",
@@ -85,7 +84,6 @@ def step(run_id: str, turn: int, details: StepDetails, status: str = "completed"
             "status": status,
             "step_details": details,
             "turn": turn,
-            "usage": Usage(prompt_tokens=usage, completion_tokens=usage, total_tokens=2 * usage),
         }
     )
 
@@ -156,15 +154,15 @@ async def test_earlier_runs_are_told_with_their_code_and_outputs() -> None:
             {"role": "user", "content": "ומה עם 2/1?"},
         ]
     )
-    assert (prompt.turn, prompt.usage.total_tokens) == (0, 0)
+    assert prompt.turn == 0
 
 
 async def test_a_resumed_run_goes_on_where_its_steps_end() -> None:
     call = ClientCall(id="call_1", function=FunctionResult(name="f", arguments="{}", output="42"))
     prompt = await prompt_of(
-        a_run("run_1", max_completion_tokens=300),
+        a_run("run_1"),
         said("msg_1", "user", "Call f"),
-        step("run_1", 4, ToolCalls(tool_calls=(call,)), usage=100),
+        step("run_1", 4, ToolCalls(tool_calls=(call,))),
     )
     assert prompt.messages[1:] == snapshot(
         [
@@ -177,15 +175,6 @@ async def test_a_resumed_run_goes_on_where_its_steps_end() -> None:
         ]
     )
     assert prompt.turn == 5
-    assert prompt.request(5).max_tokens == 200
-    assert prompt.fit() is None
-    prompt.add(Reply("…", usage=Usage(completion_tokens=200)))
-    assert prompt.fit() == "max_completion_tokens"
-
-
-async def test_a_prompt_budget_is_spent_too() -> None:
-    prompt = await prompt_of(a_run("run_1", max_prompt_tokens=256), step("run_1", 0, ran("call_1", "1"), usage=256))
-    assert prompt.fit() == "max_prompt_tokens"
 
 
 async def test_pictures_and_file_names_reach_the_model(tmp_path: Path) -> None:

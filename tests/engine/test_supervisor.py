@@ -15,6 +15,7 @@ from kernelci.errors import IllegalMove, InvalidRequest, KernelUnavailable
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import CallFunction, Turn
 from kernelci.protocol.objects import Cell, File, Message, Object, Run, RunStep, Thread
+from kernelci.protocol.usage import Price
 from tests.engine.conftest import OK, Engine, Unheard
 
 PNG = "iVBORw0KGgo="
@@ -252,6 +253,9 @@ class Halfway:
 
     def serving(self, model: str) -> tuple[Model, str]:
         return self, model
+
+    def price(self, model: str) -> Price | None:
+        return None
 
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         await emit(TextDelta("I was ab"))

@@ -6,7 +6,7 @@ import pytest
 
 from kernelci.engine.events import Call, CallDelta, CodeDelta, Event, TextDelta, TextDone, UsageCounted
 from kernelci.engine.ports import CODE_TOOL, PICTURE_TOKENS, ModelRequest, Reply
-from kernelci.protocol.objects import Usage
+from kernelci.protocol.usage import Usage
 from tests.models.requests import FUNCTIONS_ONLY, INTERPRETER
 from tests.upstream import (
     Calls,

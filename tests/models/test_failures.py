@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
+from dataclasses import replace
+from email.utils import formatdate
 
 import anyio
 import pytest
@@ -16,7 +19,18 @@ from kernelci.models import endpoint, streamed
 from kernelci.models.chat import ChatModel
 from kernelci.models.endpoint import Endpoint
 from tests.models.requests import WITH_CODE
-from tests.upstream import Chunks, Drops, Fails, Hangs, NeverEnds, Says, call_chunk, finish_chunk, text_chunk
+from tests.upstream import (
+    Chunks,
+    Drops,
+    Fails,
+    Hangs,
+    NeverEnds,
+    Says,
+    call_chunk,
+    finish_chunk,
+    text_chunk,
+    usage_chunk,
+)
 
 KEY = "sk-very-secret-0123456789"
 
@@ -195,6 +209,38 @@ async def test_a_failure_that_passes_is_tried_again(upstream):
     assert len(upstream.requests) == 3
 
 
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("after", ["1", "a date"])
+async def test_it_is_tried_again_when_the_endpoint_says(upstream, status, after):
+    when = formatdate(time.time() + 2.5, usegmt=True) if after == "a date" else after
+    upstream.will([Fails(status, again=True, headers={"retry-after": when}), Says("Here.")])
+    assert (await ask(upstream.url)).text == "Here."
+    first, second = upstream.requests
+    assert second.at - first.at >= 1, "the client's own pause would be half of that"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "sentence"),
+    [
+        (429, ModelBusy, "HOST takes no more requests for now: Slow down. It asks to be left alone for 3600 s."),
+        (503, ModelUnavailable, "HOST is in trouble (503): Slow down. It asks to be left alone for 3600 s."),
+    ],
+)
+async def test_what_takes_too_long_to_wait_for_is_told(upstream, status, kind, sentence):
+    upstream.will([Fails(status, error("Slow down."), headers={"retry-after": "3600"})])
+    with pytest.raises(kind) as failed:
+        await ask(upstream.url)
+    assert failed.value.message.replace(upstream.host, "HOST") == sentence
+
+
+async def test_an_endpoint_without_tls_that_is_asked_with_it(upstream):
+    with pytest.raises(ModelUnavailable) as failed:
+        await ask(f"https://{upstream.host}/v1", retries=0)
+    told = failed.value.message.replace(upstream.host, "HOST")
+    assert told.startswith("HOST cannot be reached safely (TLS): ")
+    assert "version" in told.lower()
+
+
 # Replies without end
 
 
@@ -206,6 +252,21 @@ async def test_a_reply_without_end_is_stopped(upstream, monkeypatch):
         await ask(upstream.url, events=events)
     assert 900 < sum(len(event.text) for event in events if isinstance(event, TextDelta)) <= 1000
     assert await anyio.to_thread.run_sync(upstream.left.wait, 10)
+
+
+async def test_a_reply_that_goes_far_beyond_its_tokens_is_cut_short_and_one_that_does_not_is_not(upstream):
+    within, beyond = "x" * 500, "x" * 700
+    for text, finish in ((within, "stop"), (beyond, "length")):
+        upstream.will([Chunks([text_chunk(text), text_chunk(" and"), finish_chunk(), usage_chunk(9, 100)])])
+        asked = Endpoint(upstream.url)
+        async with asked.connect() as client:
+            reply = await ChatModel(asked, client).reply(replace(WITH_CODE, max_tokens=100), _ignore)
+        assert (reply.finish, reply.usage.estimated) == (finish, finish == "length")
+        assert reply.text == (f"{text} and" if finish == "stop" else text)
+
+
+async def _ignore(event: Event) -> None:
+    del event
 
 
 async def test_calls_without_end_are_stopped(upstream, monkeypatch):

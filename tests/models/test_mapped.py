@@ -10,6 +10,7 @@ from kernelci.errors import StartupError
 from kernelci.models.catalog import Catalog
 from kernelci.models.choice import choose
 from kernelci.models.mapped import MappedCatalog, mapped_by
+from kernelci.protocol.usage import FREE, Price, Usage
 from kernelci.settings import Settings
 from tests.models.requests import WITH_CODE
 from tests.upstream import Says, Upstream
@@ -101,6 +102,44 @@ async def test_a_file_in_the_data_folder_counts_unless_an_endpoint_is_named(file
     assert [type(each) for each in (found, given, named)] == [MappedCatalog, MappedCatalog, Catalog]
 
 
+PRICED = """
+[upstreams.local]
+url = "http://127.0.0.1:1/v1"
+price = { prompt = 0, completion = 0 }
+
+[upstreams.cloud]
+url = "https://127.0.0.1:2/v1"
+PRICE
+
+[names]
+gpt-4o = { upstream = "cloud", price = { prompt = 2.5, cached = 1.25, completion = 10 } }
+"gpt-5*" = "cloud"
+"""
+
+
+async def test_a_price_is_the_names_or_else_the_upstreams(tmp_path):
+    path = tmp_path / "models.toml"
+    path.write_text(PRICED.replace("PRICE", "price = { prompt = 1.25, completion = 10 }"), encoding="utf-8")
+    async with mapped_by(path) as catalog:
+        prices = [catalog.price(name) for name in ("gpt-4o", "gpt-5-mini", "mine")]
+        assert prices == [Price(prompt=2.5, cached=1.25, completion=10), Price(prompt=1.25, completion=10), FREE]
+    used = Usage(prompt_tokens=1_000_000, completion_tokens=100_000, cached_tokens=400_000)
+    assert [price and price.of(used) for price in prices] == [1.5 + 0.5 + 1, 1.25 + 1, 0]
+
+
+@pytest.mark.parametrize("budget", ["max_run_cost", "max_thread_cost"])
+async def test_a_budget_of_money_without_a_price_stops_the_start(tmp_path, budget):
+    path = tmp_path / "models.toml"
+    path.write_text(PRICED.replace("PRICE", ""), encoding="utf-8")
+    with pytest.raises(StartupError, match="none is said of cloud"):
+        await choose(Settings(data_dir=tmp_path, **{budget: 1}), servers=[])
+    with pytest.raises(StartupError, match=r"none is said of 127\.0\.0\.1:3"):
+        await choose(Settings(data_dir=tmp_path, model_url="http://127.0.0.1:3/v1", **{budget: 1}), servers=[])
+    assert await choose(Settings(data_dir=tmp_path), servers=[])
+    path.unlink()
+    assert await choose(Settings(data_dir=tmp_path, **{budget: 1}), servers=[]), "the offline model is free"
+
+
 async def test_a_file_and_an_endpoint_are_one_too_many(file):
     with pytest.raises(StartupError, match="leave out --model-url and --model"):
         await choose(Settings(data_dir=file.parent, models=file, model="m"), servers=[])
@@ -115,6 +154,8 @@ async def test_a_file_and_an_endpoint_are_one_too_many(file):
         ('[upstreams.a]\nurl = "http://x/v1"\nkeys = "sk-secret"', r"upstreams\.a\.keys: Extra inputs"),
         ('default = "b"\n[upstreams.a]\nurl = "http://x/v1"', "no upstream named 'b'"),
         ('[upstreams.a]\nurl = "http://x/v1"\n[names]\nm = "b"', "no upstream named 'b'"),
+        ('[upstreams.a]\nurl = "http://x/v1"\nprice = { prompt = -1, completion = 1 }', r"price\.prompt: Input"),
+        ('[upstreams.a]\nurl = "http://x/v1"\nprice = { prompt = 1 }', r"price\.completion: Field required"),
         ('[upstreams.a]\nurl = "x"', r"upstreams\.a: .* is no address"),
         ('[upstreams.a]\nurl = "http://x/v1"\nkey_env = "NOBODY_SET_THIS"', "no variable 'NOBODY_SET_THIS'"),
     ],

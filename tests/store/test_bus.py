@@ -8,6 +8,7 @@ import pytest
 
 from kernelci.engine.events import Event, Recorded, RunMoved, TextDelta
 from kernelci.protocol.states import ACTIVE, RUN_MOVES, RunStatus
+from kernelci.store import bus as bus_module
 from kernelci.store.bus import KEPT, JournalBus
 from tests.conformance.objects import run, thread
 
@@ -115,6 +116,16 @@ async def test_a_journal_let_go_is_gone() -> None:
         publish(bus, ENDED, run_id=f"run_{number}")
     gc.collect()
     assert kept() is None
+
+
+async def test_journals_that_are_too_long_are_let_go_but_for_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bus_module, "KEPT_RECORDS", 100)
+    bus = JournalBus()
+    for number in range(4):
+        publish(bus, *[WORD] * 60 * (number > 0), ENDED, run_id=f"run_{number}")
+    assert [bus.last(f"run_{number}") for number in range(4)] == [0, 0, 0, 61]
+    publish(bus, *[WORD] * 200, ENDED, run_id="run_long")
+    assert [bus.last("run_3"), bus.last("run_long")] == [0, 201]
 
 
 async def test_a_cancelled_reader_leaves_the_others_alone() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from kernelci.protocol.objects import Usage
+from kernelci.protocol.usage import Usage
 from kernelci.sessions.pool import Kernels
 from kernelci.telemetry.facts import Replied
 from kernelci.telemetry.meters import Meters

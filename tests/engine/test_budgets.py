@@ -1,0 +1,195 @@
+"""What a run and its thread may use: asked for no more, cut off at it, and told in words when it is used up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from kernelci.engine.events import TextDelta
+from kernelci.models.mapped import mapped_by
+from kernelci.protocol import ids
+from kernelci.protocol.objects import Run, RunStep, Thread
+from kernelci.protocol.usage import Used
+from tests.engine.conftest import Engine, Unheard
+from tests.upstream import Calls, Chunks, Drops, NeverEnds, Runs, Says, Upstream, finish_chunk, text_chunk
+
+PRICE = "price = { prompt = 1000, completion = 4000, cached = 100 }"  # so that a thousand tokens are a dollar
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as upstream:
+        yield upstream
+
+
+@asynccontextmanager
+async def serving(engine: Engine, upstream: Upstream, price: str = "", **settings: Any) -> AsyncIterator[None]:
+    """The engine at work with the upstream's model, at that price."""
+    file = engine.folder / "models.toml"
+    file.write_text(f'[upstreams.only]\nurl = "{upstream.url}"\nmodel = "m"\n{price}')
+    async with mapped_by(file) as catalog:
+        await engine.start(catalog, **settings)
+        yield
+        await engine.stop()
+
+
+def why(run: Run) -> str:
+    assert run.status == "failed"
+    assert run.last_error
+    assert run.last_error.code == "rate_limit_exceeded"
+    return run.last_error.message
+
+
+async def used(engine: Engine, run: Run) -> Used:
+    return (await engine.store.get(Thread, run.thread_id)).used
+
+
+async def test_tokens_of_a_run(engine: Engine, upstream: Upstream) -> None:
+    upstream.will(lambda _: Runs("1", usage=(300, 50)))
+    async with serving(engine, upstream, max_run_tokens=1000):
+        run = await engine.finished(await engine.ask())
+        told = "This run may use 1,000 tokens (setting max_run_tokens): it has used 700, and what it would ask next"
+        assert why(run).startswith(f"{told} has about ")
+        assert run.usage
+        assert (run.usage.total_tokens, run.usage.estimated, run.usage.cost) == (700, False, None)
+        first, second = (asked.body["max_tokens"] for asked in upstream.requests)
+        assert second < 350 < first < 1000
+        assert await used(engine, run) == Used(turns=2, tokens=700, seconds=run.seconds)
+
+
+async def test_a_prompt_that_counts_for_more_than_was_estimated_is_estimated_so_the_next_time(
+    engine: Engine, upstream: Upstream
+) -> None:
+    upstream.will(lambda _: Says("y" * 400) + Runs("1", usage=(2000, 100)))
+    async with serving(engine, upstream, max_run_tokens=5000):
+        run = await engine.finished(await engine.ask())
+        assert "it has used 2,100, and what it would ask next has about " in why(run)
+
+
+async def test_money_of_a_run(engine: Engine, upstream: Upstream) -> None:
+    upstream.will(lambda _: Runs("1", usage=(100, 50)))
+    async with serving(engine, upstream, PRICE, max_run_cost=1):
+        run = await engine.finished(await engine.ask())
+        assert "This run may use 1.0000 US dollars (setting max_run_cost): it has used 0." in why(run)
+        assert run.usage
+        assert run.usage.cost == pytest.approx(0.3 * len(upstream.requests))
+        most = [asked.body["max_tokens"] for asked in upstream.requests]
+        assert most == sorted(most, reverse=True)
+        assert most[0] < 1_000_000 / 4000
+        steps = await engine.store.all(RunStep, within=run.id)
+        assert [step.usage and step.usage.cost for step in steps] == [pytest.approx(0.3)] * len(most)
+
+
+async def test_tokens_that_were_read_before_cost_what_the_file_says(engine: Engine, upstream: Upstream) -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 900}}
+    upstream.will([Chunks([text_chunk("So."), finish_chunk(), {"choices": [], "usage": usage}])])
+    async with serving(engine, upstream, PRICE):
+        run = await engine.finished(await engine.ask())
+    assert run.usage
+    assert run.usage.cost == pytest.approx(0.1 + 0.09)
+
+
+async def test_a_budget_of_money_needs_a_price(engine: Engine, upstream: Upstream) -> None:
+    async with serving(engine, upstream, max_thread_cost=1):
+        run = await engine.finished(await engine.ask())
+    assert run.last_error
+    assert run.last_error.message == (
+        "The setting max_thread_cost needs the model's price, and nobody has said that of 'm'."
+    )
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "price", "sentence"),
+    [
+        ({"max_thread_tokens": 1000}, "", "1,000 tokens (setting max_thread_tokens): its runs have used 1,040."),
+        (
+            {"max_thread_cost": 1.7},
+            PRICE,
+            "1.7000 US dollars (setting max_thread_cost): its runs have used 1.7600.",
+        ),
+        ({"max_thread_turns": 2}, "", "2 replies (setting max_thread_turns): its runs have used 2."),
+    ],
+)
+async def test_a_thread_whose_budget_is_used_up_fails_its_next_run_at_once(
+    engine: Engine, upstream: Upstream, settings: dict[str, Any], price: str, sentence: str
+) -> None:
+    upstream.will([Runs("1", usage=(300, 40)), Says("Done.", usage=(500, 200))])
+    async with serving(engine, upstream, price, **settings):
+        first = await engine.finished(await engine.ask())
+        assert first.status == "completed"
+        refused = await engine.finished(await engine.ask_again(first))
+        assert why(refused) == f"This thread may use {sentence} Go on in a new thread."
+        assert len(upstream.requests) == 2
+        assert (await engine.finished(await engine.ask_again(first))).status == "failed"
+        upstream.will([Says("Hi.")])
+        assert (await engine.finished(await engine.ask())).status == "completed"
+
+
+async def test_seconds_of_a_thread(engine: Engine) -> None:
+    await engine.start(Unheard(), max_thread_seconds=0.1)
+    run = await engine.finished(await engine.ask())
+    assert "This thread may use 0.1 seconds (setting max_thread_seconds): its runs have used" in why(run)
+
+
+async def test_the_nearest_clock_ends_a_run(engine: Engine) -> None:
+    await engine.start(Unheard(), max_thread_seconds=600)
+    run = await engine.finished(await engine.ask(expires_at=ids.now()))
+    assert run.status == "expired"
+
+
+async def test_what_a_run_has_used_is_known_after_a_restart(engine: Engine, upstream: Upstream) -> None:
+    upstream.will(lambda _: Calls("f", {}, usage=(300, 50)))
+    async with serving(engine, upstream, max_run_tokens=1000):
+        run = await engine.finished(await engine.ask())
+        assert run.status == "requires_action"
+    async with serving(engine, upstream, max_run_tokens=400):
+        waiting = await engine.store.get(Run, run.id)
+        assert waiting.required_action
+        (call,) = waiting.required_action.submit_tool_outputs.tool_calls
+        await engine.supervisor.submit(waiting, {call.id: "42"})
+        await engine.end_of(run, after=engine.bus.last(run.id))
+        assert "may use 400 tokens (setting max_run_tokens): it has used 350" in why(
+            await engine.store.get(Run, run.id)
+        )
+        assert len(upstream.requests) == 1
+        assert (await used(engine, run)).tokens == 350
+
+
+# Replies that break off
+
+
+async def begun(engine: Engine, run: Run) -> None:
+    """Wait for the first words of a run."""
+    async for recorded in engine.bus.follow(run.id):
+        if isinstance(recorded.event, TextDelta):
+            return
+
+
+async def test_a_reply_that_breaks_off_is_counted_as_far_as_it_came(engine: Engine, upstream: Upstream) -> None:
+    upstream.will([Drops([text_chunk("word " * 80)])])
+    async with serving(engine, upstream, PRICE):
+        run = await engine.finished(await engine.ask())
+        assert run.status == "failed"
+        assert run.usage
+        assert (run.usage.completion_tokens, run.usage.estimated) == (100, True)
+        assert run.usage.cost
+        assert (await used(engine, run)).estimated
+
+
+async def test_a_reply_that_is_cancelled_is_counted_too(engine: Engine, upstream: Upstream) -> None:
+    upstream.will([NeverEnds([text_chunk("word " * 80), text_chunk("")], pause=0.01)])
+    async with serving(engine, upstream):
+        run = await engine.ask()
+        await engine.supervisor.start(run)
+        await begun(engine, run)
+        await engine.supervisor.cancel(run)
+        await engine.end_of(run)
+        ended = await engine.store.get(Run, run.id)
+        assert ended.status == "cancelled"
+        assert ended.usage
+        assert (ended.usage.completion_tokens, ended.usage.estimated) == (100, True)
+        assert (await used(engine, run)).tokens == ended.usage.total_tokens
