@@ -31,6 +31,7 @@ from kernelci.sessions.pool import SessionPool
 from kernelci.settings import Settings
 from kernelci.store.blobs import YOUNG, FolderBlobs
 from kernelci.store.bus import JournalBus
+from kernelci.store.database import plainly
 from kernelci.store.folder import DataFolder
 from kernelci.store.parts import FolderParts
 from kernelci.store.store import SqlStore
@@ -73,6 +74,7 @@ def create_app(settings: Settings, *, models: Models | None = None) -> Starlette
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[Composed]:
         async with AsyncExitStack() as stack:
+            stack.enter_context(plainly())
             others = [await stack.enter_async_context(_otel())] if settings.otel else []
             folder = await stack.enter_async_context(DataFolder(settings.data_dir))
             serving = models or await stack.enter_async_context(await choose(settings))
@@ -94,9 +96,11 @@ async def kept(settings: Settings) -> AsyncGenerator[Kept]:
     """A data folder without a server on it, for what works there in its place. Runs are left as they are.
 
     Raises:
-        StartupError: the data folder cannot be had.
+        StartupError: the data folder cannot be had, or fails in the block.
+        DiskFull: there is no room for what the block does.
     """
     async with AsyncExitStack() as stack:
+        stack.enter_context(plainly())
         folder = await stack.enter_async_context(DataFolder(settings.data_dir))
         store = await stack.enter_async_context(SqlStore(folder.url))
         yield await _keep(stack, settings, folder, store)

@@ -69,6 +69,12 @@ class DiskFull(KernelciError):
     status = 507
 
 
+def alone(error: Exception) -> Exception:
+    """The one error of a group, which is what a task group makes of it; any other as it is."""
+    within = error.exceptions if type(error) is ExceptionGroup else ()
+    return alone(within[0]) if len(within) == 1 else error
+
+
 def in_words(error: Exception) -> KernelciError:
     """What a client is told of an error: ours as it is, a full disk as that, a bug without any of its innards."""
     if isinstance(error, KernelciError):

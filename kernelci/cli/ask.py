@@ -10,6 +10,7 @@ from rich.console import Console
 
 from kernelci.cli.options import TALKING, takes
 from kernelci.cli.screen import tell
+from kernelci.errors import StartupError
 from kernelci.settings import Settings
 
 Files = Annotated[
@@ -25,6 +26,8 @@ def ask(
     file: Files = [],  # noqa: B006  typer's way to say: none
 ) -> None:
     """Ask a question about files; what the answer makes is saved in the working folder."""
+    if not question.strip():
+        raise StartupError('There is no question. Ask one: kernelci ask "What is in this file?" -f your.csv')
     from kernelci.cli.conversation import conversation  # noqa: PLC0415  a second that only those pay who talk
 
     about = Console(stderr=True)

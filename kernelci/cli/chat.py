@@ -28,11 +28,12 @@ def chat(
 
     about = Console(stderr=True)
     with conversation(settings, about, thread_id=thread) as talk:
-        file_ids = talk.upload(file)
         for question in _questions():
-            tell(about, f"\n{talk.cost(talk.ask(question, file_ids))}", "bright_black")
-            file_ids = []
-    tell(about, f"To go on: kernelci chat --thread {talk.thread_id}", "bright_black")
+            run = talk.ask(question, talk.upload(file))
+            tell(about, f"\n{talk.cost(run)}", "bright_black")
+            file = []
+    if talk.thread_id:
+        tell(about, f"To go on: kernelci chat --thread {talk.thread_id}", "bright_black")
 
 
 def _questions() -> Iterator[str]:

@@ -32,10 +32,10 @@ _INSTRUCTIONS = (
 
 
 class Conversation:
-    """One thread, and the assistant that answers on it."""
+    """One thread, which is made when something is asked, and the assistant that answers on it."""
 
     def __init__(
-        self, client: OpenAI, screen: Screen, results: Results, *, assistant_id: str, thread_id: str
+        self, client: OpenAI, screen: Screen, results: Results, *, assistant_id: str, thread_id: str | None
     ) -> None:
         self._client = client
         self._screen = screen
@@ -54,8 +54,9 @@ class Conversation:
         Ctrl-C cancels the run; the kernel keeps its variables.
         """
         threads = self._client.beta.threads
+        thread_id = self.thread_id = self.thread_id or threads.create().id
         threads.messages.create(
-            self.thread_id,
+            thread_id,
             role="user",
             content=question,
             attachments=[{"file_id": id, "tools": [{"type": "code_interpreter"}]} for id in file_ids],
@@ -64,11 +65,11 @@ class Conversation:
         self._began = time.monotonic()
         try:
             with threads.runs.stream(
-                thread_id=self.thread_id, assistant_id=self._assistant_id, event_handler=live
+                thread_id=thread_id, assistant_id=self._assistant_id, event_handler=live
             ) as stream:
                 return stream.get_final_run()
         except KeyboardInterrupt:
-            return self._cancelled()
+            return self._cancelled(thread_id)
         finally:
             self._screen.end()
 
@@ -85,16 +86,16 @@ class Conversation:
         """The run's steps, first to last."""
         return list(self._client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc"))
 
-    def _cancelled(self) -> Run:
+    def _cancelled(self, thread_id: str) -> Run:
         """Cancel the newest run, and give it as it ended."""
         self._screen.note("Stopping the run.", "yellow")
         runs = self._client.beta.threads.runs
-        run = next(iter(runs.list(self.thread_id, limit=1)), None)
+        run = next(iter(runs.list(thread_id, limit=1)), None)
         if run is None:
             raise KeyboardInterrupt
         with suppress(BadRequestError):  # it has ended by itself
-            runs.cancel(run.id, thread_id=self.thread_id)
-        return runs.poll(run.id, thread_id=self.thread_id)
+            runs.cancel(run.id, thread_id=thread_id)
+        return runs.poll(run.id, thread_id=thread_id)
 
 
 @contextmanager
@@ -105,7 +106,8 @@ def conversation(settings: Settings, about: Console, *, thread_id: str | None = 
         StartupError: there is no server, and none can be started.
     """
     with server_for(settings, about) as (address, key), openai_client(address, key) as client:
-        thread = client.beta.threads.retrieve(thread_id) if thread_id else client.beta.threads.create()
+        if thread_id:
+            client.beta.threads.retrieve(thread_id)
         assistant = client.beta.assistants.create(
             name="kernelci",
             model=settings.model or "default",
@@ -113,9 +115,11 @@ def conversation(settings: Settings, about: Console, *, thread_id: str | None = 
             tools=[{"type": "code_interpreter"}],
         )
         results = Results(client, Path())
+        talk = Conversation(client, Screen(Console()), results, assistant_id=assistant.id, thread_id=thread_id)
         try:
-            yield Conversation(client, Screen(Console()), results, assistant_id=assistant.id, thread_id=thread.id)
+            yield talk
         finally:
             with suppress(OpenAIError):  # the server may be what failed
                 client.beta.assistants.delete(assistant.id)
-            tell(about, f"\nNotebook: {notebook_of(settings, thread.id)}", "bright_black")
+            if talk.thread_id:
+                tell(about, f"\nNotebook: {notebook_of(settings, talk.thread_id)}", "bright_black")

@@ -13,6 +13,8 @@ from kernelci.cli.environment import prepare_kernels
 from kernelci.cli.options import STATE, takes
 from kernelci.cli.screen import plain, tell
 from kernelci.errors import StartupError
+from kernelci.protocol.keys import checked
+from kernelci.protocol.objects import LOCAL
 from kernelci.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,22 +24,24 @@ Export = Annotated[Path, typer.Argument(help="Its folder or zip.", show_default=
 Replay = Annotated[
     bool, typer.Option("--replay", help="Run the old code again, confined, thread by thread, for its files.")
 ]
+Owner = Annotated[str, typer.Option(help="The name of the key whose it is to be.")]
 
 
 @takes(*STATE, "max_upload")
-def import_(settings: Settings, export: Export, replay: Replay = False) -> None:
+def import_(settings: Settings, export: Export, replay: Replay = False, owner: Owner = LOCAL) -> None:
     """Take in assistants, threads, messages, runs, steps and files under their ids. No code runs unless asked."""
     console = Console(stderr=True)
+    checked(owner)
     if replay:
         prepare_kernels(settings, console)
-    taken = anyio.run(_taken_in, settings, export, replay, console)
+    taken = anyio.run(_taken_in, settings, export, replay, owner, console)
     if not (taken.new or taken.known or taken.left):
         raise StartupError(f"{export} has nothing to take in. README.md, 'Bring what you exported', has its form.")
     if taken.left:
         raise StartupError(f"{taken.left} of the export's objects could not be taken in; the rest is there.")
 
 
-async def _taken_in(settings: Settings, export: Path, again: bool, console: Console) -> Taken:
+async def _taken_in(settings: Settings, export: Path, again: bool, owner: str, console: Console) -> Taken:
     from kernelci.app import kept  # noqa: PLC0415  a second that only those pay who import
     from kernelci.imports.archive import Archive  # noqa: PLC0415
     from kernelci.imports.importer import Importer  # noqa: PLC0415
@@ -49,7 +53,7 @@ async def _taken_in(settings: Settings, export: Path, again: bool, console: Cons
     with Archive(export) as archive:
         async with kept(settings) as rooms:
             importer = Importer(
-                store=rooms.store,
+                store=rooms.store.of(owner),
                 blobs=rooms.blobs,
                 transcripts=rooms.transcripts,
                 limit=settings.max_upload,
@@ -59,6 +63,8 @@ async def _taken_in(settings: Settings, export: Path, again: bool, console: Cons
             for kind in sorted(taken.new | taken.known):
                 known = f" ({taken.known[kind]} were there already)" if taken.known[kind] else ""
                 typer.echo(f"{taken.new[kind]:6} {kind}{known}")
+            if owner != LOCAL and owner not in [key.name for key in await rooms.keys.all()]:
+                tell(console, f"To see it, make a key: kernelci keys add {owner}", "yellow")
             if again:
                 for thread in taken.threads:
                     done = await replay(thread, store=rooms.store, blobs=rooms.blobs, sessions=rooms.sessions)

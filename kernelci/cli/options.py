@@ -71,7 +71,9 @@ def _option(name: str, field: FieldInfo) -> object:
 
 def _complaint(error: ErrorDetails) -> str:
     field = str(error["loc"][0]) if error["loc"] else "settings"
-    return f"--{_dashed(field)} ({_variable(field)}): {error['msg']}."
+    size = error["type"].startswith("byte_size")
+    wrong = "A size is a number of bytes, or one with its unit, such as 512MiB or 2GiB" if size else error["msg"]
+    return f"--{_dashed(field)} ({_variable(field)}): {wrong}."
 
 
 def _dashed(field: str) -> str:

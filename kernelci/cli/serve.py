@@ -10,6 +10,7 @@ from rich.console import Console
 from kernelci.cli.environment import prepare_kernels
 from kernelci.cli.options import SERVING, takes
 from kernelci.cli.screen import tell
+from kernelci.sandbox.level import LACKING
 from kernelci.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ def serve(settings: Settings) -> None:
     in_json = settings.log_format == "json"
     console = Console(stderr=True, quiet=in_json)  # or a program that reads the log would meet sentences
     settings = prepare_kernels(settings, console)
+    if in_json and settings.sandbox != "auto" and (lacking := LACKING[settings.sandbox]):
+        logger.warning(lacking, extra={"action": "weaker_sandbox", "sandbox": settings.sandbox})
 
     def upstream(sentence: str) -> None:
         tell(console, sentence)

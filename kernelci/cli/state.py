@@ -10,6 +10,7 @@ import anyio
 
 from kernelci.errors import StartupError
 from kernelci.settings import Settings
+from kernelci.store.database import plainly
 from kernelci.store.folder import VERSION, DataFolder, running
 from kernelci.store.store import SqlStore
 
@@ -27,6 +28,7 @@ def with_store(settings: Settings, work: Callable[[SqlStore], Awaitable[T]]) -> 
 
 async def _opened(folder: DataFolder, work: Callable[[SqlStore], Awaitable[T]]) -> T:
     async with AsyncExitStack() as stack:
+        stack.enter_context(plainly())
         if (address := running(folder.path)) is None:
             await stack.enter_async_context(folder)
         elif (folder.path / "version").read_text().strip() != str(VERSION):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
+from anyio import to_thread
 from rich.console import Console
 from rich.text import Text
 
@@ -22,7 +23,7 @@ from kernelci.protocol.keys import matching
 from kernelci.protocol.objects import LOCAL, Cell, Message, Thread
 from kernelci.protocol.parts import TextPart
 from kernelci.settings import Settings
-from kernelci.store.folder import DataFolder
+from kernelci.store.folder import DataFolder, running
 from kernelci.store.store import SqlStore
 from kernelci.transcripts.export import exported
 from kernelci.transcripts.notebook import assembled, merged
@@ -73,16 +74,40 @@ def export(
 
 def _with_threads(settings: Settings, work: Callable[[SqlStore], Awaitable[T]]) -> T:
     """Do this with the threads that the settings' key may see; without one, with all that are in the folder."""
-    if not (folder := DataFolder(settings.data_dir)).database.exists():
+    folder = DataFolder(settings.data_dir)
+    try:
+        there = folder.database.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        there = False
+    except OSError as error:
+        raise StartupError(f"The data folder {folder.path} cannot be read: {error.strerror}.") from error
+    if not there:
         raise StartupError(f"There are no threads in {folder.path}. Is it the right --data-dir?")
+    return with_store(settings, partial(_of_the_key, settings, work))
 
-    async def of_the_key(store: SqlStore) -> T:
-        if settings.api_key is None:
-            return await work(store)
-        key = matching(settings.api_key.get_secret_value().encode(), await store.keys.all())
-        return await work(store.of(key.name if key else LOCAL))
 
-    return with_store(settings, of_the_key)
+async def _of_the_key(settings: Settings, work: Callable[[SqlStore], Awaitable[T]], store: SqlStore) -> T:
+    if settings.api_key is None:
+        return await work(store)
+    named = await store.keys.all()
+    key = matching(settings.api_key.get_secret_value().encode(), named)
+    if key is None:
+        await to_thread.run_sync(_is_the_servers, settings, bool(named))
+    return await work(store.of(key.name if key else LOCAL))
+
+
+def _is_the_servers(settings: Settings, others: bool) -> None:
+    """Make sure that a key without a name is the server's own; without a server, that there are no others."""
+    if address := running(settings.data_dir):
+        from kernelci.cli.client import openai_client  # noqa: PLC0415  a second that only those pay who ask
+
+        with openai_client(address, settings.api_key) as client:
+            client.models.list()
+    elif others:
+        raise StartupError(
+            "The key is none of those of this data folder (kernelci keys list). "
+            "Without --api-key and KERNELCI_API_KEY, all threads in it are shown."
+        )
 
 
 async def _beginnings(store: SqlStore) -> list[tuple[Thread, str]]:

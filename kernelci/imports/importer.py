@@ -16,11 +16,12 @@ import anyio.to_thread
 
 from kernelci.engine.blobs import Blobs, TooManyBytes
 from kernelci.engine.ports import Store, Transcripts
+from kernelci.errors import InvalidRequest
 from kernelci.imports.archive import Archive, Member
 from kernelci.imports.export import Export
 from kernelci.imports.objects import Unfit, stored
 from kernelci.imports.thread import ThreadParts
-from kernelci.protocol.objects import Assistant, Cell, File, Thread
+from kernelci.protocol.objects import Assistant, Cell, File, Object, Thread
 from kernelci.protocol.parts import JsonObject
 
 PICTURE = 16 << 20
@@ -43,7 +44,7 @@ class Taken:
 
 
 class Importer:
-    """Takes in one archive. Nobody else may work on the data folder meanwhile."""
+    """Takes in one archive for the store's owner. Nobody else may work on the data folder meanwhile."""
 
     def __init__(self, *, store: Store, blobs: Blobs, transcripts: Transcripts, limit: int, told: Told) -> None:
         self._store = store
@@ -82,15 +83,15 @@ class Importer:
         except (OSError, RuntimeError, TooManyBytes, Unfit, ValueError) as error:
             self._leave(f"{name}: {error}")
             return
-        await self._store.put(file)
-        self._taken.new["file"] += 1
+        if await self._put(file, of=name):
+            self._taken.new["file"] += 1
 
     async def _assistant(self, assistant: Assistant) -> None:
         if await self._store.find(Assistant, assistant.id):
             self._taken.known["assistant"] += 1
             return
-        await self._store.put(assistant)
-        self._taken.new["assistant"] += 1
+        if await self._put(assistant, of=assistant.id):
+            self._taken.new["assistant"] += 1
 
     async def _thread(self, parts: ThreadParts) -> None:
         """A thread with all that is in it, or nothing of it."""
@@ -105,11 +106,21 @@ class Importer:
             if await self._store.find(type(object), object.id):
                 self._leave(f"{parts.id}: {object.id} is in another thread already")
                 return
-        await self._store.put(*objects)
+        if not await self._put(*objects, of=parts.id):
+            return
         self._transcripts.put(parts.id)
         await self._transcripts.settled(parts.id)
         self._taken.threads.append(parts.id)
         self._taken.new += Counter(object.object for object in objects if not isinstance(object, Cell))
+
+    async def _put(self, *objects: Object, of: str) -> bool:
+        """Store them together, if the store takes them."""
+        try:
+            await self._store.put(*objects)
+        except InvalidRequest as refused:
+            self._leave(f"{of}: {refused.message}")
+            return False
+        return True
 
     async def _bundles(self, parts: ThreadParts) -> dict[str, JsonObject]:
         """The mime bundles of the pictures that the thread's cells displayed, by file id."""

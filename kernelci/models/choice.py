@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -47,7 +48,7 @@ async def _chosen(settings: Settings, servers: Sequence[LocalServer]) -> Catalog
         raise StartupError("--models says which upstreams there are, so leave out --model-url and --model.")
     asks = settings.charts != "always"
     file = settings.models or settings.data_dir / MAPPING
-    if settings.models or (not named and file.exists()):
+    if settings.models or (not named and os.access(file, os.F_OK)):  # whatever its folder is like
         return mapped_by(file, asks=asks)
     return Catalog(await _endpoint(settings, servers), asks=asks)
 

@@ -40,12 +40,21 @@ def fresh(name: str) -> tuple[str, Key]:
     Raises:
         InvalidRequest: the name cannot be one.
     """
+    text = _PREFIX + ids.letters(_RANDOM)
+    return text, Key(checked(name), text[:_SHOWN], digest(text.encode()), ids.now())
+
+
+def checked(name: str) -> str:
+    """The name, which can be a key's.
+
+    Raises:
+        InvalidRequest: it cannot.
+    """
     if not _NAME.fullmatch(name):
         raise InvalidRequest(
             "A key's name is 1 to 64 of A-Z, a-z, 0-9, dots, dashes and underscores, such as alice."
         )
-    text = _PREFIX + ids.letters(_RANDOM)
-    return text, Key(name, text[:_SHOWN], digest(text.encode()), ids.now())
+    return name
 
 
 def digest(text: bytes) -> str:

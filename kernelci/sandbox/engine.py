@@ -181,9 +181,8 @@ class Engine:
             level = await run_sync(probe.choose, self._sandbox)
         except SandboxUnavailable as error:
             raise KernelUnavailable(str(error)) from error
-        if lacking := LACKING[level]:
-            grave = logging.WARNING if level == "off" else logging.INFO
-            logger.log(grave, "%s", lacking, extra={"action": "weaker_sandbox", "sandbox": level})
+        if level != self._sandbox and (lacking := LACKING[level]):  # who has asked for it by name knows
+            logger.info("%s", lacking, extra={"action": "weaker_sandbox", "sandbox": level})
         return level
 
     def _ready(self) -> Kernel | None:

@@ -190,7 +190,7 @@ class Zygote:
         """
         if self.level == "namespaces":
             return None
-        folder = tempfile.mkdtemp(prefix=".zygote-", dir=self._sessions)
+        folder = tempfile.mkdtemp(prefix=".zygote-", dir=self._sessions.absolute())
         if (user := owner(self.level)) is not None:
             os.chown(folder, user, user)
         return folder

@@ -7,16 +7,17 @@ connections of their own (WAL), every commit flushed to the disk (synchronous=FU
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self, TypeVar
 
 import anyio
 from anyio import to_thread
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
-from kernelci.errors import StartupError
+from kernelci.errors import DiskFull, StartupError, alone, in_words
 
 READERS = 4
 WRITERS = 8
@@ -49,10 +50,8 @@ class Database:
         """
         try:
             return cls(*await to_thread.run_sync(_connect, make_url(url)))
-        except OperationalError as error:
-            raise StartupError(
-                f"The database cannot be opened: {error.orig}. Is the disk full, or the file damaged?"
-            ) from error
+        except DBAPIError as error:
+            raise broken(error.orig) from error
 
     async def close(self) -> None:
         """Give the connections back, after the writes that have begun."""
@@ -69,6 +68,32 @@ class Database:
     def _dispose(self) -> None:
         self._reader.dispose()
         self._writer.dispose()
+
+
+def broken(error: BaseException | None) -> StartupError:
+    """What to say of a database that does not work."""
+    return StartupError(f"The database cannot be used: {error}. Is the disk full, or the file damaged?")
+
+
+@contextmanager
+def plainly() -> Generator[None]:
+    """What goes wrong in the block goes on alone, where a task group has put it into a group.
+
+    Raises:
+        StartupError: the database failed, and how.
+        DiskFull: the disk is.
+    """
+    try:
+        yield
+    except Exception as error:
+        found = alone(error)
+        if isinstance(in_words(found), DiskFull):
+            raise DiskFull from error
+        if isinstance(found, DBAPIError):
+            raise broken(found.orig) from error
+        if found is error:
+            raise
+        raise found from found.__cause__
 
 
 def _connect(url: URL) -> tuple[Engine, Engine]:

@@ -24,6 +24,7 @@ from anyio import to_thread
 from sqlalchemy import URL
 
 from kernelci.errors import DataFolderInUse, DataFolderTooNew, StartupError
+from kernelci.store.database import broken
 
 VERSION = 4
 """Of the layout and the tables: it goes up with every migration."""
@@ -72,10 +73,13 @@ class DataFolder:
                     raise DataFolderInUse(_in_use(self.path))
                 self._prepare()
             except OSError as error:
+                a_file = isinstance(error, FileExistsError | NotADirectoryError)
+                why = "it is a file, or within one" if a_file else error.strerror
                 raise StartupError(
-                    f"The data folder {self.path} cannot be used: {error.strerror}. "
-                    "Choose another one with --data-dir."
+                    f"The data folder {self.path} cannot be used: {why}. Choose another one with --data-dir."
                 ) from error
+            except sqlite3.Error as error:
+                raise broken(error) from error
             self._held = held.pop_all()
 
     def _make(self) -> None:

@@ -198,7 +198,7 @@ class Rows:
         self._replace(object, {"seq": self.connection.execute(NEXT).scalar_one()})
 
     def refusal(self, objects: Sequence[Object]) -> InvalidRequest | None:
-        """Why the database would not take them: a parent is gone, or the thread has another active run."""
+        """Why the database would not take them: a parent is gone, a thread has another run, an id is taken."""
         together = {object.id for object in objects}
         for object in objects:
             for column in PARENTS.get(type(object), ()):
@@ -209,7 +209,15 @@ class Rows:
                 holder = self.active_run(object.thread_id)
                 if holder not in (None, object.id):
                     return has_run(object.thread_id, holder)
+            if self._is_of_another(object):
+                return taken(type(object), object.id)
         return None
+
+    def _is_of_another(self, object: Object) -> bool:
+        """Whether there is such an object that is not there for this owner."""
+        id = TABLES[type(object)].c.id
+        there = self.connection.scalar(select(id).where(id == object.id)) is not None
+        return there and self.find(type(object), object.id) is None
 
     def _replace(self, object: Object, row: JsonObject) -> bool:
         statement = replacing(type(object), owned=self.owner is not None)
@@ -269,6 +277,11 @@ def expire(connection: Connection) -> None:
 def missing(kind: type[Object], id: str) -> NotFound:
     """What to say of an object that is not there."""
     return NotFound(f"No {NOUNS[kind]} found with id '{id}'.")
+
+
+def taken(kind: type[Object], id: str) -> InvalidRequest:
+    """What to say of an object whose id is another owner's, or of what is past its time."""
+    return InvalidRequest(f"There is another {NOUNS[kind]} with id '{id}', which is somebody else's.")
 
 
 def has_run(thread_id: str, run_id: str) -> ThreadBusy:

@@ -142,3 +142,16 @@ def test_letters_that_the_terminal_does_not_have_end_nothing(kernelci: Command, 
     with running(settings, ScriptedModel([Turn(text="שלום, all.")])):
         done = kernelci.run("ask", "Hello!", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stdout) == (0, "\n????, all.\n"), done.stderr
+
+
+def test_where_nothing_is_asked_nothing_is_made(kernelci: Command, settings: Settings) -> None:
+    for question in ("", "  \n"):
+        done = kernelci.run("ask", question)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("kernelci: There is no question.")
+    assert not settings.data_dir.exists()
+    with running(settings, Catalog(None)):
+        done = kernelci.run("chat", "-f", __file__, typed="\n  \n")
+        assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+        assert kernelci.run("threads", "list").stdout == ""
+    assert not [*settings.data_dir.glob("notebooks/*")]

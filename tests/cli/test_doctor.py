@@ -76,10 +76,11 @@ def test_where_landlock_is_left_it_is_taken_and_what_it_lacks_is_told(kernelci: 
 def test_unconfined_is_what_is_asked_for_by_name_and_warned_of_each_time(kernelci: Command) -> None:
     asked = ["ask", "```\nopen('/etc/passwd').read(4), open('/mnt/data/x', 'w').write('x')\n```"]
     for _ in range(2):
-        done = replace(kernelci, within=WITHOUT_ANY).run(*asked, "--sandbox", "off")
+        done = replace(kernelci, within=WITHOUT_ANY).run(*asked, "--sandbox", "off", "--data-dir", "beside")
         assert done.returncode == 0
         assert "('root', 1)" in done.stdout
         assert done.stderr.startswith("Warning: THE MODEL'S CODE IS NOT CONFINED (--sandbox off)")
+        assert done.stderr.count("NOT CONFINED") == 1
 
     refused = replace(kernelci, within=WITHOUT_ANY).run(*asked)
     assert (refused.returncode, refused.stdout) == (3, "")

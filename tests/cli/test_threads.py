@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import httpx2
 import nbformat
 import pytest
+from pydantic import SecretStr
 
+from kernelci.models.catalog import Catalog
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import Turn
 from kernelci.server import running
@@ -66,3 +70,47 @@ def said(client: httpx2.Client, assistant: str, words: str) -> str:
     answer = client.post("/v1/threads/runs", json=run).text
     assert "event: thread.run.completed" in answer
     return json.loads(answer.partition("data: ")[2].partition("\n")[0])["id"]
+
+
+def test_a_key_that_nobody_knows_shows_nothing(kernelci: Command, settings: Settings) -> None:
+    own = settings.model_copy(update={"api_key": SecretStr("the-servers-own")})
+    with running(own, Catalog(None)):
+        assert kernelci.run("ask", "Mine", KERNELCI_API_KEY="the-servers-own").returncode == 0
+        wrong = kernelci.run("threads", "list", KERNELCI_API_KEY="a-wrong-key")
+        right = kernelci.run("threads", "list", KERNELCI_API_KEY="the-servers-own")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert wrong.stderr.startswith("kernelci: Incorrect API key provided")
+    assert right.stdout.endswith("Mine\n")
+    kernelci.run("keys", "add", "alice")
+    wrong = kernelci.run("threads", "list", KERNELCI_API_KEY="a-wrong-key")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith("kernelci: The key is none of those of this data folder")
+
+
+def test_a_folder_in_trouble_is_told_in_a_sentence(kernelci: Command) -> None:
+    (kernelci.folder / "file").write_text("x")
+    broken = kernelci.folder / "broken"
+    broken.mkdir()
+    (broken / "kernelci.db").write_text("This is not a database, whatever its name says. " * 100)
+    (kernelci.folder / "export").mkdir()
+    (kernelci.folder / "export" / "a.json").write_text('{"object": "thread", "id": "thread_1", "created_at": 1}')
+    for command, place, sentence in (
+        (["keys", "list"], "file", "The data folder file cannot be used: it is a file, or within one."),
+        (["ask", "x"], "file/within", "The data folder file/within cannot be used: it is a file, or within one."),
+        (["serve", "--port", "0"], "x" * 300, "cannot be used: File name too long."),
+        (["threads", "list"], "x" * 300, "cannot be read: File name too long."),
+        (["import", "export"], "broken", "The database cannot be used: file is not a database."),
+        (["serve", "--port", "0"], "broken", "The database cannot be used: file is not a database."),
+    ):
+        done = kernelci.run(*command, "--data-dir", place)
+        assert (done.returncode, done.stdout) == (2, ""), (command, done.stderr)
+        assert sentence in done.stderr, command
+        assert "Traceback" not in done.stderr
+    # What was sound when it was opened may fail later on: its tables are not there, say.
+    kernelci.run("import", "export", "--data-dir", "later")
+    with closing(sqlite3.connect(kernelci.folder / "later" / "kernelci.db")) as database:
+        database.execute("DROP TABLE threads")
+    for command in (["threads", "list"], ["import", "export"]):
+        done = kernelci.run(*command, "--data-dir", "later")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert done.stderr.startswith("kernelci: The database cannot be used: no such table: threads.")

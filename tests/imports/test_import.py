@@ -175,3 +175,31 @@ def test_a_folder_without_an_export_is_told_of(kernelci: Command, tmp_path: Path
     done = kernelci.run("import", tmp_path / "pictures")
     assert (done.returncode, done.stdout) == (2, "")
     assert "pictures has nothing to take in" in done.stderr
+
+
+def test_an_import_is_for_one_owner(kernelci: Command, settings: Settings) -> None:
+    export = kernelci.folder / "export"
+    export.mkdir()
+    objects = [
+        {"object": "file", "id": "file-1", "created_at": 1, "filename": "a.csv", "purpose": "assistants"},
+        {"object": "assistant", "id": "asst_1", "created_at": 1, "model": "m"},
+        {"object": "thread", "id": "thread_1", "created_at": 1},
+    ]
+    (export / "all.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in objects))
+    (export / "contents").mkdir()
+    (export / "contents" / "file-1").write_bytes(b"a,b")
+    done = kernelci.run("import", export, "--owner", "alice")
+    assert done.returncode == 0
+    assert "kernelci keys add alice" in done.stderr
+    key = kernelci.run("keys", "add", "alice").stdout.strip()
+    assert kernelci.run("import", export, "--owner", "alice").stderr == ""
+    done = kernelci.run("import", export)
+    assert (done.returncode, done.stdout) == (2, "")
+    told = done.stderr.replace("\n", " ")
+    for noun, id in (("file", "file-1"), ("assistant", "asst_1"), ("thread", "thread_1")):
+        assert f"There is another {noun} with id '{id}', which is somebody else's." in told
+    assert "3 of the export's objects could not be taken in" in told
+    assert kernelci.run("import", export, "--owner", "../alice").returncode == 1
+    with running(settings, ScriptedModel([])) as address, sdk_of(address).with_options(api_key=key) as service:
+        assert service.beta.threads.retrieve("thread_1").id == "thread_1"
+        assert [file.id for file in service.files.list()] == ["file-1"]

@@ -141,10 +141,10 @@ async def test_an_older_folder_is_copied_before_anything_changes(tmp_path: Path)
 async def test_what_cannot_be_a_folder_is_said_plainly(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
-    with pytest.raises(StartupError, match=f"{path} cannot be used: File exists"):
+    with pytest.raises(StartupError, match=f"{path} cannot be used: it is a file"):
         async with DataFolder(path):
             pass
-    with pytest.raises(StartupError, match="cannot be used: Not a directory"):
+    with pytest.raises(StartupError, match="cannot be used: it is a file, or within one"):
         async with DataFolder(path / "below"):
             pass
 
