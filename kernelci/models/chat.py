@@ -20,7 +20,7 @@ from kernelci.errors import RunFailure
 from kernelci.models.chunks import Chunk
 from kernelci.models.conversation import pictures_in
 from kernelci.models.endpoint import Endpoint, TooLong
-from kernelci.models.failures import broken_off, failure, without_end
+from kernelci.models.failures import broken_off, failure, status_of, without_end
 from kernelci.models.habits import Habits
 from kernelci.models.sight import ANY_NUMBER, asked_about, pictured, pictured_again
 from kernelci.models.streamed import StreamedReply
@@ -121,40 +121,57 @@ class ChatModel:
         return told.usage
 
     async def _chunks(self, request: ModelRequest, habits: Habits) -> AsyncGenerator[Chunk]:
-        begun = False
+        """The reply as it comes. What is refused is asked in another way, where there is one.
+
+        Some endpoints refuse in the first event of a stream.
+        """
+        begun = said = False
+        asked: ModelRequest | None = request
         try:
-            async with await self._ask(request, habits) as stream:
-                begun = True
-                async for data in stream:
-                    yield Chunk.model_validate(data)
+            asked = await self._pictured(request, habits)
+            while asked:
+                body = self._body(asked, habits)
+                try:
+                    async with await self._post(body) as stream:
+                        begun = True
+                        async for data in stream:
+                            said = True
+                            yield Chunk.model_validate(data)
+                    asked = None
+                except openai.APIError as error:
+                    asked = None if said else self._otherwise(error, request, asked, body, habits)
+                    if asked is None:
+                        raise
         except (openai.OpenAIError, ValueError, RecursionError, TooLong) as error:
             host, kind = self._endpoint.host, type(error).__name__
             logger.warning("%s failed: %s", host, kind, extra={"action": "model_failed", "error": kind})
             # `from None`, since what the client raised may hold the key.
-            raise failure(error, self._endpoint, begun=begun) from None
+            raise failure(error, self._endpoint, begun=begun, said=said) from None
 
-    async def _ask(self, request: ModelRequest, habits: Habits) -> AsyncStream[object]:
-        asked = await self._pictured(request, habits)
-        while True:
-            in_words = (
-                habits.calls_tools is False
-            )  # the calls in the conversation, too, where no tool is offered now
-            body = _body(without_tools(asked) if in_words else asked, self._refused)
-            try:
-                return await self._client.post(
-                    "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
-                )
-            except openai.APIStatusError as error:
-                if "tools" in body and refuses_tools(error):
-                    habits.calls_tools = False
-                    self._log_found("cannot call tools")
-                elif again := pictured_again(error, request, asked, habits):
-                    asked = again
-                elif (refused := _refused(body, error)) and refused not in self._refused:
-                    self._refused.add(refused)
-                    self._log_found(f"does not take {refused}")
-                else:
-                    raise
+    def _body(self, asked: ModelRequest, habits: Habits) -> JsonObject:
+        # In words the calls of the conversation, too, where no tool is offered now.
+        return _body(without_tools(asked) if habits.calls_tools is False else asked, self._refused)
+
+    async def _post(self, body: JsonObject) -> AsyncStream[object]:
+        return await self._client.post(
+            "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
+        )
+
+    def _otherwise(
+        self, error: openai.APIError, request: ModelRequest, asked: ModelRequest, body: JsonObject, habits: Habits
+    ) -> ModelRequest | None:
+        """How to ask again what was refused; what that tells of the model is noted. None if there is no way."""
+        if "tools" in body and refuses_tools(error):
+            habits.calls_tools = False
+            self._log_found("cannot call tools")
+            return asked
+        if again := pictured_again(error, request, asked, habits):
+            return again
+        if (refused := _refused(body, error)) and refused not in self._refused:
+            self._refused.add(refused)
+            self._log_found(f"does not take {refused}")
+            return asked
+        return None
 
     async def _pictured(self, request: ModelRequest, habits: Habits) -> ModelRequest:
         """The question with the pictures that its model takes, as far as that is known, or can be asked for."""
@@ -184,9 +201,9 @@ def _body(request: ModelRequest, refused: set[str]) -> JsonObject:
     return {name: value for name, value in asked.items() if value not in (None, ())}
 
 
-def _refused(body: JsonObject, error: openai.APIStatusError) -> str | None:
+def _refused(body: JsonObject, error: openai.APIError) -> str | None:
     """The parameter that the endpoint refuses, of those that we can do without."""
-    if error.status_code not in {400, 422}:
+    if status_of(error) not in {400, 422}:
         return None
     named = [name for name in _INSTEAD if name in body and name in str(error.body)]
     return next((name for name in named if (_INSTEAD[name] or "") in str(error.body)), None)

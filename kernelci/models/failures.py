@@ -21,6 +21,8 @@ _TOO_LONG = (
     "maximum context length",
     "exceeds the available context",
     "greater than the context length",
+    "context the overflows",
+    "context overflows",
     "exceeds the context",
     "maximum model length",
     "prompt is too long",
@@ -28,8 +30,8 @@ _TOO_LONG = (
 )
 
 
-def failure(error: Exception, endpoint: Endpoint, *, begun: bool) -> RunFailure:
-    """The run's failure for what the client raised, before or after the reply had `begun`."""
+def failure(error: Exception, endpoint: Endpoint, *, begun: bool, said: bool = False) -> RunFailure:
+    """The run's failure for what the client raised, before or after the stream had `begun`, anything was `said`."""
     host = endpoint.host
     match error:
         case openai.APIStatusError():
@@ -44,6 +46,8 @@ def failure(error: Exception, endpoint: Endpoint, *, begun: bool) -> RunFailure:
             return ModelUnavailable(f"{host} cannot be reached. Is the model running, and is --model-url right?")
         case openai.APIError(code="429" | "rate_limit_exceeded"):
             return ModelBusy(f"{host} takes no more requests for now: {_reason(error, endpoint)}")
+        case openai.APIError() if not said and is_too_long(error):
+            return _too_long(error, endpoint)
         case openai.APIError():
             return ModelUnavailable(f"{host} failed in the middle of its reply: {_reason(error, endpoint)}")
         case TooLong():
@@ -77,7 +81,7 @@ def _refusal(error: openai.APIStatusError, endpoint: Endpoint) -> RunFailure:
     if status == 429:
         return ModelBusy(f"{host} takes no more requests for now: {reason}{_wait_asked_for(error)}")
     if is_too_long(error):
-        return PromptTooLong(f"The conversation is too long for the model at {host}: {reason}")
+        return _too_long(error, endpoint)
     if 400 <= status < 500:
         return ModelRefused(f"{host} refused the request ({status}): {reason}")
     if 300 <= status < 400:
@@ -101,10 +105,22 @@ def _of_tls(error: Exception) -> str:
     return ""
 
 
-def is_too_long(error: openai.APIStatusError) -> bool:
+def _too_long(error: openai.APIError, endpoint: Endpoint) -> PromptTooLong:
+    reason = _reason(error, endpoint)
+    return PromptTooLong(f"The conversation is too long for the model at {endpoint.host}: {reason}")
+
+
+def status_of(error: openai.APIError) -> int:
+    """An error's status; that of a bad request for one in a stream, 0 for one of the connection."""
+    if isinstance(error, openai.APIConnectionError):
+        return 0
+    return error.status_code if isinstance(error, openai.APIStatusError) else 400
+
+
+def is_too_long(error: openai.APIError) -> bool:
     """Whether the endpoint says that the prompt does not fit: by its code, or in the words of several makers."""
     said = str(error.body).lower()
-    return error.status_code in {400, 413, 422, 500} and any(words in said for words in _TOO_LONG)
+    return status_of(error) in {400, 413, 422, 500} and any(words in said for words in _TOO_LONG)
 
 
 def _reason(error: openai.APIError, endpoint: Endpoint) -> str:

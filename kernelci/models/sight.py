@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from kernelci.engine.ports import Figures, ModelRequest
 from kernelci.models.conversation import pictures_in
 from kernelci.models.endpoint import Endpoint, TooLong
-from kernelci.models.failures import is_too_long
+from kernelci.models.failures import is_too_long, status_of
 from kernelci.models.habits import Habits
 from kernelci.protocol.parts import JsonObject
 
@@ -61,7 +61,7 @@ def pictured(request: ModelRequest, habits: Habits) -> ModelRequest:
 
 
 def pictured_again(
-    error: openai.APIStatusError, request: ModelRequest, asked: ModelRequest, habits: Habits
+    error: openai.APIError, request: ModelRequest, asked: ModelRequest, habits: Habits
 ) -> ModelRequest | None:
     """How to ask again what was asked with pictures and refused because of them; None if that is not why.
 
@@ -69,7 +69,7 @@ def pictured_again(
     """
     said = str(error.body)[:_LONGEST]
     sent = pictures_in(*asked.messages)
-    if not sent or error.status_code not in {400, 404, 413, 415, 422, 500, 501} or is_too_long(error):
+    if not sent or status_of(error) not in {400, 404, 413, 415, 422, 500, 501} or is_too_long(error):
         return None
     if request.figures and habits.takes_figures and _OF_ROLES.search(said):
         habits.takes_figures = False

@@ -12,6 +12,7 @@ import openai
 
 from kernelci.engine.ports import CODE_TOOL, ModelRequest
 from kernelci.models.arguments import code_in
+from kernelci.models.failures import status_of
 from kernelci.protocol.parts import JsonObject
 
 _REFUSALS = re.compile(
@@ -42,9 +43,9 @@ You can call these functions. To do so, end your reply with the call in this for
 _MUST = "Do so in this reply."
 
 
-def refuses_tools(error: openai.APIStatusError) -> bool:
+def refuses_tools(error: openai.APIError) -> bool:
     """Whether the endpoint says that this model, or the way it is served, takes no tools."""
-    return error.status_code in {400, 404, 422, 500, 501} and bool(_REFUSALS.search(str(error.body)))
+    return status_of(error) in {400, 404, 422, 500, 501} and bool(_REFUSALS.search(str(error.body)))
 
 
 def without_tools(request: ModelRequest) -> ModelRequest:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kernelci.engine.events import Call, CallDelta, CodeDelta, Event, TextDelta, TextDone, UsageCounted
-from kernelci.engine.ports import CODE_TOOL, PICTURE_TOKENS, ModelRequest, Reply
+from kernelci.engine.ports import CODE_TOOL, PICTURE_TOKENS, READ_TOOL, ModelRequest, Reply
 from kernelci.protocol.usage import Usage
-from tests.models.requests import FUNCTIONS_ONLY, INTERPRETER
+from tests.models.requests import FUNCTIONS_ONLY, INTERPRETER, WITH_CODE
 from tests.upstream import (
     Calls,
     Chunks,
@@ -231,6 +233,14 @@ async def test_functions_are_not_told_live_beside_an_interpreter(asked):
     events, reply = await asked(Says("Wait.") + Calls("weather", {}))
     assert events == [TextDelta("Wait."), COUNTED]
     assert reply.calls[0].name == "weather"
+
+
+async def test_a_call_without_a_name_is_code_beside_the_reader_too(asked):
+    reader = {"type": "function", "function": {"name": READ_TOOL}}
+    _, reply = await asked(Calls("", {"code": "6 * 7"}), replace(WITH_CODE, tools=(WITH_CODE.tools[0], reader)))
+    assert [call.code for call in reply.calls] == ["6 * 7"]
+    _, reply = await asked(Calls("", {"code": "6 * 7"}))  # a function of the client's may be meant
+    assert [call.code for call in reply.calls] == [None]
 
 
 # Counting

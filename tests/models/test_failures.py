@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from kernelci.engine.events import Event, TextDelta
 from kernelci.engine.ports import Reply
-from kernelci.errors import ModelBusy, ModelRefused, ModelUnavailable
+from kernelci.errors import ModelBusy, ModelRefused, ModelUnavailable, PromptTooLong, RunFailure
 from kernelci.models import endpoint, streamed
 from kernelci.models.chat import ChatModel
 from kernelci.models.endpoint import Endpoint
@@ -171,6 +171,27 @@ async def test_each_failure_has_its_sentence(upstream, caplog, answer, kind, sen
     assert failed.value.__cause__ is None
     assert KEY not in caplog.text
     assert len(upstream.requests) == 1
+
+
+OVERFLOW = (
+    "Trying to keep the first 9000 tokens when context the overflows. However, the model is loaded with less."
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Fails(400, {"error": OVERFLOW}), PromptTooLong),
+        (Chunks([{"error": {"message": OVERFLOW}}]), PromptTooLong),
+        (Chunks([text_chunk("So far"), {"error": {"message": OVERFLOW}}]), ModelUnavailable),
+    ],
+    ids=["at once", "in the stream", "after some words"],
+)
+async def test_a_prompt_that_is_too_long_is_told_in_whatever_way(upstream, answer, kind):
+    upstream.will([answer])
+    with pytest.raises(RunFailure) as failed:
+        await ask(upstream.url)
+    assert type(failed.value) is kind
 
 
 async def test_a_long_reason_is_shortened(upstream):

@@ -12,7 +12,7 @@ from kernelci.errors import ModelRefused, PromptTooLong
 from kernelci.models.chat import ChatModel
 from kernelci.models.endpoint import Endpoint
 from tests.models.requests import WITH_CODE
-from tests.upstream import Fails, Says, Upstream
+from tests.upstream import Chunks, Fails, Says, Upstream
 
 CALLS = [
     {"id": id, "type": "function", "function": {"name": "code_interpreter", "arguments": '{"code": "plot()"}'}}
@@ -118,6 +118,14 @@ async def test_a_model_that_takes_no_pictures_is_sent_none_after_the_first(
     assert not any(shown(again))
     assert later == again
     assert all(isinstance(message["content"], str) for message in later["messages"])
+
+
+@pytest.mark.parametrize(
+    "refusal", [{"error": {"message": "Model does not support images."}}, {"error": "No images."}]
+)
+async def test_a_refusal_may_be_the_first_event_of_a_stream(upstream: Upstream, refusal: Any) -> None:
+    await ask(upstream, [Chunks([refusal]), Says("Blind."), Says("Blind.")], DRAWN, DRAWN)
+    assert [bool(any(shown(asked.body))) for asked in upstream.requests] == [True, False, False]
 
 
 async def test_a_model_that_takes_one_is_sent_the_last(upstream: Upstream) -> None:
