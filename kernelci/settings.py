@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     when_busy: Literal["refuse", "queue"] = Field(
         "refuse", description="A message or run for a thread whose run goes on: refuse it, or queue it."
     )
+    approval: Literal["off", "code"] = Field(
+        "off", description="What waits for a person's yes, an edit or a no: off (nothing), or code."
+    )
     execution_timeout: float = Field(120.0, gt=0, description="Seconds that one cell may run.")
     interrupt_grace: float = Field(5.0, gt=0, description="Seconds from an interrupt to the kill.")
     run_timeout: float = Field(600.0, gt=0, description="Seconds from a run's creation to its expiry.")

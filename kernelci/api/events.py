@@ -1,7 +1,8 @@
 """A run's records as the events of its stream, in the names and shapes of protocol.md 4.
 
 Clients add deltas up, strings and numbers alike. So an id, a place or a name is sent once, when its item is opened,
-and nothing that has been streamed is sent again when it is whole.
+and nothing that has been streamed is sent again when it is whole. That a person has changed code cannot be said in
+deltas: the step is told anew as a whole then, and what follows adds up with that.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from kernelci.api.approvals import approval
 from kernelci.api.dialects.choice import Dialect
 from kernelci.api.dialects.objects import downgrade, downgrade_details, downgrade_name
 from kernelci.engine.events import (
+    ApprovalAsked,
+    ApprovalGiven,
     CallAnswered,
     CallDelta,
     CodeDelta,
@@ -32,7 +36,7 @@ from kernelci.engine.events import (
     TurnOpened,
     UsageCounted,
 )
-from kernelci.protocol.objects import Object
+from kernelci.protocol.objects import Object, RunStep
 from kernelci.protocol.parts import JsonObject
 
 WireEvent = tuple[str, JsonObject]
@@ -52,9 +56,13 @@ class _Text:
 
 @dataclass(slots=True)
 class Stream:
-    """The events of one run's stream. Records go in in their order, and each once."""
+    """The events of one run's stream. Records go in in their order, and each once.
+
+    With `ours` there are events among them that the hosted service did not have.
+    """
 
     dialect: Dialect
+    ours: bool = False
     _text: _Text = field(default_factory=_Text)
     _opened: set[str] = field(default_factory=set[str])
     """The calls that have been opened."""
@@ -85,6 +93,13 @@ class Stream:
                 yield from self._text_deltas(event, recorded)
             case CodeDelta() | CallDelta() | CallAnswered() | OutputDelta():
                 yield from self._call_deltas(event, recorded)
+            case ApprovalAsked():
+                yield self._whole("thread.run.step.in_progress", recorded)  # of an old name: no client stumbles
+                yield from self._own("thread.run.approval.requested", recorded)
+            case ApprovalGiven(_, answer):
+                if answer.decision == "edit":
+                    yield self._whole("thread.run.step.in_progress", recorded)
+                yield from self._own("thread.run.approval.answered", recorded)
             case (
                 TurnOpened()
                 | TextDone()
@@ -97,6 +112,11 @@ class Stream:
                 return
             case _:
                 assert_never(event)
+
+    def _own(self, name: str, recorded: Recorded) -> Iterator[WireEvent]:
+        """An event of ours, where the reader is no SDK's."""
+        if self.ours and isinstance(recorded.object, RunStep):
+            yield name, approval(recorded.object)
 
     def _whole(self, name: str, recorded: Recorded) -> WireEvent:
         return downgrade_name(self.dialect, name), downgrade(self.dialect, _subject(recorded))

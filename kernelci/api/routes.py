@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import Lifespan
 
 from kernelci.api import (
+    approvals,
     assistant_files,
     assistants,
     files,
@@ -97,6 +98,8 @@ PATHS: Mapping[str, Mapping[str, Endpoint]] = {
     _RUN: {"GET": runs.retrieve, "POST": runs.update},
     _RUN + "/cancel": {"POST": runs.cancel},
     _RUN + "/submit_tool_outputs": {"POST": runs.submit},
+    _RUN + "/approvals": {"GET": approvals.list_},
+    _RUN + "/approvals/{call_id}": {"POST": approvals.answer},
     _RUN + "/steps": {"GET": steps.list_},
     _RUN + "/steps/{step_id}": {"GET": steps.retrieve},
 }

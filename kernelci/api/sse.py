@@ -40,7 +40,8 @@ HEADERS = {
 class EventStream(Response):
     """The response that streams these records, to the last of them. A `thread` just made is told of first.
 
-    With the `epoch` of their numbers, each record has an id from which a reader can go on.
+    With the `epoch` of their numbers, each record has an id from which a reader can go on, and our own events are
+    among them.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class EventStream(Response):
         try:
             if self._thread is not None:
                 yield frame("thread.created", downgrade(self._dialect, self._thread))
-            stream = Stream(self._dialect)
+            stream = Stream(self._dialect, ours=self._epoch is not None)
             async for recorded in self._records:
                 events = [frame(name, data) for name, data in stream.events(recorded)]
                 if events and self._epoch is not None:  # the last of a record, so that none is half seen

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from kernelci.engine.events import Call
 from kernelci.engine.ports import CODE_TOOL, PICTURE_TOKENS
 from kernelci.engine.results import Results
+from kernelci.protocol.calls import Approval, Call
 from kernelci.protocol.objects import (
     ClientCall,
     CodeCall,
@@ -79,20 +79,23 @@ def _take_step(step: RunStep, said: Mapping[str, Message], reply: JsonObject) ->
         message = said.get(details.message_creation.message_id)
         reply["content"] += _text_of(message) if message else ""
         return
-    for call in _known(details):
-        reply.setdefault("tool_calls", []).append(_called(call))
+    for call in step.held:  # what is left of the reply is still to be carried out
+        reply["content"] += call.then
+        reply.setdefault("tool_calls", []).append(_asked_for(call))
+    for call in _known(step):
+        reply.setdefault("tool_calls", []).append(_called(call, step.approval))
 
 
 def _results(step: RunStep, given: Results) -> list[JsonObject]:
     """What a step's calls gave."""
+    return [result(call.id, given.told(call.id)) for call in _known(step)]
+
+
+def _known(step: RunStep) -> Iterable[CodeCall | ClientCall]:
+    """The calls that gave something, but those of no tool of ours: another service's, in an imported thread."""
     details = step.step_details
-    if not isinstance(details, ToolCalls):
-        return []
-    return [result(call.id, given.told(call.id)) for call in _known(details)]
-
-
-def _known(details: ToolCalls) -> Iterable[CodeCall | ClientCall]:
-    """The calls but those of no tool of ours: another service's, in a thread that was imported."""
+    if step.held or not isinstance(details, ToolCalls):
+        return ()
     return (call for call in details.tool_calls if not isinstance(call, SearchCall))
 
 
@@ -105,17 +108,23 @@ def _says_something(message: JsonObject) -> bool:
     return message["role"] != "assistant" or bool(message["content"]) or "tool_calls" in message
 
 
-def _called(call: CodeCall | ClientCall) -> JsonObject:
+def _called(call: CodeCall | ClientCall, approval: Approval | None) -> JsonObject:
+    """A call as the model made it, whatever a person made of it."""
     if isinstance(call, CodeCall):
-        return _function(call.id, CODE_TOOL, json.dumps({"code": call.code_interpreter.input}, ensure_ascii=False))
+        code = approval.calls[0].code if approval else call.code_interpreter.input
+        return _function(call.id, CODE_TOOL, json.dumps({"code": code}, ensure_ascii=False))
     return _function(call.id, call.function.name, call.function.arguments)
 
 
 def replied(text: str, calls: Iterable[Call]) -> JsonObject:
     """A reply of the model."""
     message: JsonObject = {"role": "assistant", "content": text}
-    called = [_function(call.id, call.name, _arguments(call)) for call in calls]
+    called = [_asked_for(call) for call in calls]
     return message | {"tool_calls": called} if called else message
+
+
+def _asked_for(call: Call) -> JsonObject:
+    return _function(call.id, call.name, _arguments(call))
 
 
 def _is_object(arguments: str) -> bool:

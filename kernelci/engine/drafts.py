@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kernelci.engine.events import (
+    ApprovalAsked,
+    ApprovalGiven,
     CallAnswered,
     CallDelta,
     CallEvent,
@@ -168,13 +170,14 @@ class _Function:
 class CallsDraft:
     """The calls of a step: one cell, or the functions that the client runs."""
 
-    def __init__(self, calls: tuple[ToolCall, ...] = ()) -> None:
+    def __init__(self, calls: tuple[ToolCall, ...] = (), *, begun: bool = True) -> None:
+        """`calls` are those stored so far; code among them may have begun to run, or not."""
         self._calls: dict[str, _Code | _Function] = {}
         for call in calls:
             match call:
                 case CodeCall():
                     code = call.code_interpreter
-                    self._calls[call.id] = _Code([code.input], ShownOutputs(code.outputs), done=True)
+                    self._calls[call.id] = _Code([code.input], ShownOutputs(code.outputs), done=begun)
                 case ClientCall():
                     function = call.function
                     self._calls[call.id] = _Function(function.name, [function.arguments], function.output)
@@ -184,7 +187,7 @@ class CallsDraft:
     def __contains__(self, call_id: str) -> bool:
         return call_id in self._calls
 
-    def take(self, event: CallEvent) -> Place:
+    def take(self, event: CallEvent | ApprovalAsked | ApprovalGiven) -> Place:
         """Take an event in; gives where it belongs."""
         match event:
             case CodeDelta(call_id, text):
@@ -192,6 +195,12 @@ class CallsDraft:
             case CodeDone(call_id, code):
                 self._code(call_id).pieces = [code]
                 self._code(call_id).done = True
+            case ApprovalAsked(calls):
+                self._code(calls[0].id).pieces = [calls[0].code or ""]
+                return Place(self._place(calls[0].id))
+            case ApprovalGiven(call_id, answer):
+                if answer.code is not None:
+                    self._code(call_id).pieces = [answer.code]
             case CallDelta(call_id, name, arguments):
                 self._calls.setdefault(call_id, _Function(name))
                 self._function(call_id).pieces.append(arguments)
@@ -264,4 +273,5 @@ def cell_of(event: Output, step: RunStep, code: str) -> Cell:
         status=event.status,
         execution_count=event.execution_count,
         outputs=event.notebook,
+        decision=step.approval.answer.decision if step.approval and step.approval.answer else None,
     )

@@ -15,7 +15,8 @@ from kernelci.protocol.objects import Run
 
 @dataclass(slots=True)
 class Driven:
-    """A run being driven. `answered` is set when the client has submitted its outputs, `ended` at the end.
+    """A run being driven. `answered` is set when the client has submitted its outputs or a person has
+    given an answer, `ended` at the end.
 
     `turn` is set, for one that waits, when another run of its thread has ended.
     """

@@ -74,6 +74,8 @@ class Driver:
                 failures=await self._failures(run, begun=prompt.turn > 0),
                 results=prompt.results,
                 shown=self._shown,
+                asking="code" in {run.asking, self.settings.approval},
+                approval=prompt.approval,
             ),
             emit=budget.counting(driven.linking),
             budget=budget,

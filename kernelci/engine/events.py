@@ -10,25 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from kernelci.protocol.calls import Answer, Call
 from kernelci.protocol.objects import CellStatus, CodeOutput, File, LastError, Message, Run, RunStep
 from kernelci.protocol.parts import JsonObject
 from kernelci.protocol.states import MessageStatus, RunStatus, StepStatus
 from kernelci.protocol.usage import Usage
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A tool call of the model. `code` is set when the call is for the code interpreter.
-
-    `then` is what the model said after it in the same reply.
-    """
-
-    id: str
-    name: str
-    arguments: str
-    code: str | None = None
-    then: str = ""
-
 
 # Emitted while a run is driven
 
@@ -79,6 +65,21 @@ class CodeDone:
 
     call_id: str
     code: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAsked:
+    """The first of these calls waits for a person's word, and the run with it; stored before anybody is told."""
+
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalGiven:
+    """A person has answered; stored before it is acted on."""
+
+    call_id: str
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,8 @@ Event = (
     | TextDone
     | CodeDelta
     | CodeDone
+    | ApprovalAsked
+    | ApprovalGiven
     | CallDelta
     | CallAnswered
     | OutputDelta

@@ -92,7 +92,7 @@ def failure_of(code: str, status: CellStatus, outputs: Sequence[JsonObject]) -> 
     """How a cell has failed, if it has, by its nbformat outputs. To run no code at all is to fail."""
     if not code.strip():
         return Failure("EmptyCode", "the call had no code in it")
-    if status == "ok":
+    if status in {"ok", "rejected"}:
         return None
     error = next((each for each in reversed(outputs) if each["output_type"] == "error"), None)
     place = _place("\n".join(error["traceback"]).split("\n")) if error else ""

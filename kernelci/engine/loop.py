@@ -1,16 +1,19 @@
 """The run loop, on one page: prompt → reply → tools → prompt, until the model stops asking for tools.
 
 It knows nothing of steps, storage or HTTP: it emits events. It keeps no state either: first start, resumption
-after the client's tool outputs and restart are the same call with a prompt rebuilt from what is stored.
+after the client's tool outputs or a person's word, and restart are the same call with a prompt rebuilt from what is
+stored.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import anyio
 
 from kernelci.engine.budget import Budget
 from kernelci.engine.closing import close
-from kernelci.engine.events import Call, RunMoved, TextDelta, TextDone, TurnOpened
+from kernelci.engine.events import ApprovalAsked, Call, RunMoved, TextDelta, TextDone, TurnOpened
 from kernelci.engine.ports import Emit, Model, Reply
 from kernelci.engine.prompt import Prompt
 from kernelci.engine.tools import Tools
@@ -26,16 +29,21 @@ async def run_loop(*, prompt: Prompt, model: Model, tools: Tools, emit: Emit, bu
     Raises:
         RunFailure: the model or the kernel is out of reach. The caller ends the run.
     """
-    await emit(RunMoved("in_progress"))
+    if prompt.run.status == "queued":
+        await emit(RunMoved("in_progress"))
     await _say(prompt.unsaid, emit)
-    end = None
+    end: RunMoved | ApprovalAsked | None = None
     with anyio.CancelScope(deadline=budget.deadline):
         end = await _turns(prompt, model, tools, emit, budget)
     await emit(end or budget.out_of_time())  # outside the scope, which the clock may have cancelled
 
 
-async def _turns(prompt: Prompt, model: Model, tools: Tools, emit: Emit, budget: Budget) -> RunMoved:
+async def _turns(
+    prompt: Prompt, model: Model, tools: Tools, emit: Emit, budget: Budget
+) -> RunMoved | ApprovalAsked:
     """Take turns until the run ends or waits; gives how."""
+    if waits := await _carry_out(prompt.held, prompt, tools, emit):
+        return waits
     turn = prompt.turn
     while not (used_up := budget.fit(prompt, turn)):
         await emit(TurnOpened(turn))
@@ -45,17 +53,26 @@ async def _turns(prompt: Prompt, model: Model, tools: Tools, emit: Emit, budget:
         prompt.add(reply)
         if reply.finish != "stop" or not reply.calls:
             return _last_word(reply, budget)
-        theirs: list[Call] = []
-        for call in reply.calls:
-            if tools.are_the_clients(call):
-                theirs.append(call)
-            else:
-                prompt.add_result(call, await tools.run(call, emit))
-                await _say(call.then, emit)
-        if theirs:
-            return RunMoved("requires_action", calls=tuple(theirs))
+        if waits := await _carry_out(reply.calls, prompt, tools, emit):
+            return waits
         turn += 1
     return used_up
+
+
+async def _carry_out(
+    calls: Sequence[Call], prompt: Prompt, tools: Tools, emit: Emit
+) -> RunMoved | ApprovalAsked | None:
+    """Carry out a reply's calls, one after the other; gives how the run waits for somebody, if it does."""
+    theirs: list[Call] = []
+    for place, call in enumerate(calls):
+        if tools.are_the_clients(call):
+            theirs.append(call)
+        elif tools.must_wait(call):
+            return ApprovalAsked((call, *theirs, *calls[place + 1 :]))
+        else:
+            prompt.add_result(call, await tools.run(call, emit))
+            await _say(call.then, emit)
+    return RunMoved("requires_action", calls=tuple(theirs)) if theirs else None
 
 
 async def _reply(prompt: Prompt, model: Model, emit: Emit, turn: int) -> Reply:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from kernelci.engine.drafts import CallsDraft, MessageDraft, cell_of, figures
 from kernelci.engine.events import (
+    ApprovalAsked,
+    ApprovalGiven,
     CallAnswered,
     CallDelta,
     CallEvent,
@@ -32,19 +34,17 @@ from kernelci.engine.events import (
     TurnOpened,
     UsageCounted,
 )
+from kernelci.engine.moves import answered, asked, moved, new_message, new_step
+from kernelci.errors import IllegalMove
 from kernelci.protocol import ids
+from kernelci.protocol.calls import Approval
 from kernelci.protocol.objects import (
     Cell,
     File,
-    FunctionCall,
     Message,
     MessageCreation,
     MessageId,
-    RequiredAction,
-    RequiredCall,
-    RequiredCalls,
     Run,
-    RunIncomplete,
     RunStep,
     ToolCalls,
 )
@@ -91,7 +91,8 @@ class OpenRun:
         self._step = step if is_open else None
         if isinstance(step.step_details, ToolCalls):
             self._images += figures(step.step_details)
-            self._calls = CallsDraft(step.step_details.tool_calls) if is_open else None
+            begun = step.approval is None or step.approval.lets_run
+            self._calls = CallsDraft(step.step_details.tool_calls, begun=begun) if is_open else None
         else:
             self._spoke = True
             self._message = MessageDraft(message, self._images) if is_open and message else None
@@ -122,6 +123,8 @@ class OpenRun:
                 check_run(self.run.status, status)
             case OutputsSubmitted():
                 check_run(self.run.status, "queued")
+            case ApprovalGiven(call_id) if not self._waits_for(call_id):
+                raise IllegalMove(f"The call {call_id!r} does not wait for an answer.")
             case _:
                 pass
         match event:
@@ -133,6 +136,8 @@ class OpenRun:
                 return ()
             case CodeDelta(call_id) if not self._is_open(call_id):
                 return (*self._closing(), self._new_calls(), event)
+            case ApprovalAsked(calls) if not self._is_open(calls[0].id):
+                return (*self._closing(), self._new_calls(), CodeDelta(calls[0].id, calls[0].code or ""), event)
             case CodeDone(call_id, code) if not self._is_open(call_id):
                 return (*self._closing(), self._new_calls(), CodeDelta(call_id, code), event)
             case CallDelta() if self._calls is None:
@@ -150,6 +155,14 @@ class OpenRun:
             case _:
                 return (event,)
 
+    @property
+    def asks(self) -> Approval | None:
+        """What waits for a person's word, if anything does."""
+        return self._step.asks if self._step and self.run.status == "in_progress" else None
+
+    def _waits_for(self, call_id: str) -> bool:
+        return self.asks is not None and self.asks.calls[0].id == call_id
+
     def _is_open(self, call_id: str) -> bool:
         return self._calls is not None and call_id in self._calls
 
@@ -161,36 +174,13 @@ class OpenRun:
         return (*message, StepMoved("completed"))
 
     def _new_message(self) -> tuple[Event, ...]:
-        message = Message(
-            id=ids.new("message"),
-            created_at=ids.now(),
-            thread_id=self.run.thread_id,
-            run_id=self.run.id,
-            assistant_id=self.run.assistant_id,
-            role="assistant",
-            status="in_progress",
-        )
+        message = new_message(self.run)
         details = MessageCreation(message_creation=MessageId(message_id=message.id))
-        step = self._new_step("message_creation", details)
+        step = new_step(self.run, details, self._turn)
         return (StepOpened(step), MessageOpened(message, self._images))
 
     def _new_calls(self) -> StepOpened:
-        return StepOpened(self._new_step("tool_calls", ToolCalls()))
-
-    def _new_step(self, type: str, details: MessageCreation | ToolCalls) -> RunStep:
-        return RunStep.model_validate(
-            {
-                "id": ids.new("step"),
-                "created_at": ids.now(),
-                "run_id": self.run.id,
-                "assistant_id": self.run.assistant_id,
-                "thread_id": self.run.thread_id,
-                "type": type,
-                "step_details": details,
-                "expires_at": self.run.expires_at,
-                "turn": self._turn,
-            }
-        )
+        return StepOpened(new_step(self.run, ToolCalls(), self._turn))
 
     def _calls_shown(self, event: RunMoved) -> tuple[Event, ...]:
         """The step that shows the client's calls, where the model's reply has not streamed it already."""
@@ -238,34 +228,30 @@ class OpenRun:
                 return self._move_step(event)
             case MessageOpened() | MessageMoved() | TextDelta() | TextDone():
                 return self._write(event)
+            case ApprovalAsked() | ApprovalGiven():
+                return self._ask(event)
             case _:
                 return self._call(event)
 
     def _move_run(self, event: RunMoved) -> Applied:
-        now = ids.now()
-        change: dict[str, object] = {"status": event.status, "required_action": None}
-        match event.status:
-            case "in_progress":
-                change["started_at"] = now
-            case "requires_action":
-                change["required_action"] = _required(event)
-            case "completed" | "incomplete":
-                change["completed_at"] = now
-            case "failed" | "cancelled":
-                change[f"{event.status}_at"] = now
-            case _:
-                pass
-        if event.status not in ACTIVE:
-            change |= {"usage": self._usage, "last_error": event.error}
-            change["incomplete_details"] = RunIncomplete(reason=event.reason) if event.reason else None
-        if self.run.status == "in_progress":
-            change["seconds"] = self.run.seconds + _seconds_of(self.run, now)
-        self.run = self.run.model_copy(update=change)
+        self.run = moved(self.run, event, self._usage)
         if event.status == "requires_action":  # its calls came as deltas, which are not stored
             then = "".join(call.then for call in event.calls)
             self._step = self._step_as_it_stands().model_copy(update={"then": then})
             return Applied(self.run, (self._step, self.run))
         return Applied(self.run, (self.run,))
+
+    def _ask(self, event: ApprovalAsked | ApprovalGiven) -> Applied:
+        """A call begins or ends to wait for a person's word."""
+        if self._calls is None:
+            raise AssertionError(f"{type(event).__name__} without an open tool call")
+        self._calls.take(event)
+        step = self._step_as_it_stands()
+        if isinstance(event, ApprovalAsked):
+            self.run, self._step = asked(self.run, step, event)
+        elif step.asks:
+            self.run, self._step = answered(self.run, step, step.asks, event)
+        return Applied(self._step, tuple(each for each in (self._step, self.run) if each))
 
     def _count(self, usage: Usage) -> Applied:
         """A reply's cost stands on the step that is open at its end, else on the next one."""
@@ -331,18 +317,3 @@ class OpenRun:
         if self._calls is None:
             return self._step
         return self._step.model_copy(update={"step_details": ToolCalls(tool_calls=self._calls.whole())})
-
-
-def _seconds_of(run: Run, now: int) -> int:
-    """How long a run has been in progress, since it last was not; at most until it should have expired, since a
-    server may have been stopped in between.
-    """
-    return max(0, min(now, run.expires_at or now) - (run.started_at or now))
-
-
-def _required(event: RunMoved) -> RequiredAction:
-    calls = tuple(
-        RequiredCall(id=call.id, function=FunctionCall(name=call.name, arguments=call.arguments))
-        for call in event.calls
-    )
-    return RequiredAction(submit_tool_outputs=RequiredCalls(tool_calls=calls))

@@ -8,7 +8,7 @@ is the budget's to say (budget.py).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kernelci.engine.blobs import Blobs
 from kernelci.engine.chat import remembered, replied, result, spoken, tokens_in
@@ -18,6 +18,7 @@ from kernelci.engine.offered import can_read, offered, runs_code, tool_choice
 from kernelci.engine.pictures import LARGEST_POSTED, MOST, data_url
 from kernelci.engine.ports import READ_TOOL, Figures, ModelRequest, Reply
 from kernelci.engine.results import Result, Results
+from kernelci.protocol.calls import Approval
 from kernelci.protocol.objects import File, Message, Run, RunStep
 from kernelci.protocol.parts import AnswerFormat, JsonObject
 
@@ -28,7 +29,8 @@ class Prompt:
 
     `earlier` of the messages after the first `fixed` may be left out: all that was said before the last question.
     `unsaid` is what the model has said of which no message has been made yet. `figures` are those displayed last.
-    `reply_tokens` are all that the next reply may have.
+    `reply_tokens` are all that the next reply may have, `approval` is a person's word on the newest call, which is still
+    to be carried out.
     """
 
     run: Run
@@ -39,8 +41,18 @@ class Prompt:
     earlier: int = 0
     unsaid: str = ""
     figures: Figures | None = None
+    approval: Approval | None = None
     turn: int = 0
     reply_tokens: int | None = None
+
+    @property
+    def held(self) -> tuple[Call, ...]:
+        """What a person's word has held up of the newest reply's calls, the first as it shall run now."""
+        if self.approval is None:
+            return ()
+        first, *others = self.approval.calls
+        answer = self.approval.answer
+        return (replace(first, code=answer.code) if answer and answer.code is not None else first, *others)
 
     def request(self, turn: int, *, with_tools: bool = True) -> ModelRequest:
         """The question of one turn. A forced tool is forced on the first only, or the run could never end."""
@@ -172,6 +184,7 @@ async def build_prompt(
         earlier=max((at for at, message in enumerate(chat) if message["role"] == "user"), default=0),
         unsaid=unsaid,
         figures=figures,
+        approval=mine[-1].approval if mine and mine[-1].held else None,
         turn=max(turns) + 1 if turns else 0,
     )
 

@@ -30,6 +30,7 @@ from kernelci.engine.events import (
 )
 from kernelci.engine.open_run import Applied, OpenRun
 from kernelci.engine.ports import Store, Transcripts
+from kernelci.protocol.calls import Approval
 from kernelci.protocol.objects import Cell, Message, Run, RunStep
 from kernelci.protocol.states import ACTIVE
 
@@ -142,6 +143,11 @@ class Recorder:
                     output_index=applied.output_index,
                 )
             )
+
+    @property
+    def asks(self) -> Approval | None:
+        """What the run waits for a person's word on, if it does."""
+        return self._open.asks
 
     def amend(self, changed: Run | Message) -> None:
         """Show the metadata that a client has changed in the store from now on."""

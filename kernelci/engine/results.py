@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from kernelci.engine.answers import changed
 from kernelci.engine.long_text import abridged
 from kernelci.engine.ports import READ_TOOL
 from kernelci.protocol.objects import (
@@ -62,7 +63,7 @@ class Results:
     def take(self, conversation: Iterable[Message | RunStep]) -> None:
         """Take the results that are stored. All of a thread's, or the names are not what they were."""
         for step in conversation:
-            if isinstance(step, RunStep) and isinstance(step.step_details, ToolCalls):
+            if isinstance(step, RunStep) and isinstance(step.step_details, ToolCalls) and not step.held:
                 for call in step.step_details.tool_calls:
                     if not isinstance(call, SearchCall):
                         self._take(call, step)
@@ -70,7 +71,8 @@ class Results:
     def _take(self, call: CodeCall | ClientCall, step: RunStep) -> None:
         if isinstance(call, CodeCall):
             ended = "" if step.status == "completed" else f"\n[the run ended here: {step.status}]"
-            self.add(call.id, Result(whole(call.code_interpreter.outputs), ended))
+            word = changed(step.approval.answer) if step.approval else ""
+            self.add(call.id, Result(whole(call.code_interpreter.outputs), word + ended))
         else:
             self.add_function(call.id, call.function.name, call.function.output or "")
 

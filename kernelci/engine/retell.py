@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from kernelci.engine.bus import Bus
 from kernelci.engine.events import (
+    ApprovalAsked,
     CallAnswered,
     CallDelta,
     CodeDelta,
@@ -100,6 +101,8 @@ async def _step(run: Run, step: RunStep, store: Store, *, ended: bool) -> list[R
         told += list(_message(run, message)) if message else []
     else:
         told += _calls(run, opened, details)
+    if step.asks:
+        told.append(_record(run, step, ApprovalAsked(step.asks.calls)))
     if ended and step.status != "in_progress":
         told.append(_record(run, step, StepMoved(step.status)))
     return told

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from kernelci.engine import files, threads
+from kernelci.engine import approvals, files, threads
 from kernelci.engine.service import Service
 from kernelci.errors import InvalidRequest
 from kernelci.protocol import ids
+from kernelci.protocol.calls import Asking
 from kernelci.protocol.ids import Surface
 from kernelci.protocol.objects import Assistant, Message, Run, Thread
 from kernelci.protocol.parts import ForcedTool, FunctionTool
@@ -21,13 +22,14 @@ async def create(service: Service, thread_id: str, body: RunCreate, surface: Sur
     Raises:
         NotFound: there is no such thread or assistant, or a message refers to an unknown file.
         ThreadBusy: the thread has an active run, and the settings do not let another wait for its end.
-        InvalidRequest: the run has not the tool it is told to use.
+        InvalidRequest: the run has not the tool it is told to use, or metadata ask for what there is not.
     """
-    await service.store.get(Thread, thread_id)
+    thread = await service.store.get(Thread, thread_id)
     assistant = await service.store.get(Assistant, body.assistant_id)
     await files.must_exist(service.store, files.named_in(body.additional_messages))
     _check_choice(body, assistant)
-    run = _run(service, thread_id, body, assistant, surface)
+    asking = approvals.asking(service.settings, assistant.metadata, thread.metadata, body.metadata)
+    run = _run(service, thread_id, body, assistant, surface, asking)
     return await _start(service, run, [threads.message(thread_id, each) for each in body.additional_messages])
 
 
@@ -36,14 +38,17 @@ async def create_with_thread(service: Service, body: ThreadAndRunCreate, surface
 
     Raises:
         NotFound: there is no such assistant, or the thread or run refers to an unknown file.
-        InvalidRequest: the run has not the tool it is told to use.
+        InvalidRequest: the run has not the tool it is told to use, or metadata ask for what there is not.
     """
     assistant = await service.store.get(Assistant, body.assistant_id)
     resources = body.tool_resources.resources()
     await files.must_exist(service.store, resources.file_ids)
     _check_choice(body, assistant)
+    asking = approvals.asking(service.settings, assistant.metadata, body.thread.metadata, body.metadata)
     thread = await threads.create(service, body.thread)
-    run = _run(service, thread.id, body, assistant, surface).model_copy(update={"tool_resources": resources})
+    run = _run(service, thread.id, body, assistant, surface, asking).model_copy(
+        update={"tool_resources": resources}
+    )
     return thread, await _start(service, run, ())
 
 
@@ -83,6 +88,7 @@ def _run(
     body: RunCreate | ThreadAndRunCreate,
     assistant: Assistant,
     surface: Surface,
+    asking: Asking,
 ) -> Run:
     """The queued run: the assistant's fields, then the request's over them."""
     now = ids.now()
@@ -105,6 +111,7 @@ def _run(
         surface=surface,
         owner=service.store.owner,
         file_ids=assistant.tool_resources.file_ids,
+        asking=asking,
     )
 
 

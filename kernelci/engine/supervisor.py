@@ -18,10 +18,11 @@ from anyio.abc import TaskGroup
 from kernelci.engine.bus import Bus
 from kernelci.engine.driven import Driven
 from kernelci.engine.driver import Driver
-from kernelci.engine.events import OutputsSubmitted, RunMoved
+from kernelci.engine.events import ApprovalGiven, OutputsSubmitted, RunMoved
 from kernelci.engine.ports import Store, Transcripts
 from kernelci.engine.recorder import Recorder
 from kernelci.errors import IllegalMove, InvalidRequest, KernelciError, NotFound, RunFailure, in_words
+from kernelci.protocol.calls import Answer
 from kernelci.protocol.objects import LastError, Message, MessageCreation, Run, RunStep
 from kernelci.protocol.states import ACTIVE
 
@@ -101,6 +102,18 @@ class Supervisor:
         driven.answered.set()
         return queued
 
+    async def answer(self, run: Run, call_id: str, answer: Answer) -> None:
+        """Give a run, which the caller has from the store, a person's word on the call that it waits for.
+
+        Raises:
+            IllegalMove: it does not wait for that.
+        """
+        driven = self._driven.get(run.id)
+        if driven is None:
+            raise IllegalMove(f"Runs in status '{run.status}' do not accept answers.")
+        await driven.recorder.emit(ApprovalGiven(call_id, answer))
+        driven.answered.set()
+
     def amend(self, changed: Run | Message) -> None:
         """Let a run that is being driven know of metadata that a client has changed in the store."""
         driven = self._driven.get((changed.id if isinstance(changed, Run) else changed.run_id) or "")
@@ -126,8 +139,10 @@ class Supervisor:
     async def _heal(self) -> None:
         """Take up what an earlier server left: waiting and queued runs go on, the rest failed with it."""
         for run in await self._store.active_runs():
-            if run.status in {"queued", "requires_action"}:
-                self._adopt(run, await self._steps(run))
+            steps = await self._steps(run)
+            asks = run.status == "in_progress" and steps and steps[-1].asks
+            if asks or run.status in {"queued", "requires_action"}:
+                self._adopt(run, steps)
             else:
                 await self._lay_to_rest(run, _STOPPED)
 
@@ -252,7 +267,7 @@ class Supervisor:
         return None
 
     async def _until_ended(self, driven: Driven) -> None:
-        """Run the loop, once it is the run's turn, as often as the client answers."""
+        """Run the loop, once it is the run's turn, as often as the client or a person answers."""
         await self._its_turn(driven)
         while driven.run.status in ACTIVE:
             if driven.run.status == "requires_action":
@@ -261,5 +276,7 @@ class Supervisor:
                 if not driven.answered.is_set():
                     await driven.recorder.emit(RunMoved("expired"))
                     return
+            elif driven.recorder.asks:
+                await driven.answered.wait()  # however long it takes: nobody is timed out while away
             driven.answered = anyio.Event()
             await self._driver.go(driven)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from kernelci.engine.answers import AFTERWARDS, changed, refusal
 from kernelci.engine.drafts import ShownOutputs
 from kernelci.engine.events import Call, CallAnswered, CallDelta, CodeDone, Output, OutputDelta
 from kernelci.engine.failures import NOT_RUN, Failure, Failures, failure_of, told_again, told_at_last
@@ -13,12 +14,16 @@ from kernelci.engine.ports import READ_TOOL, Emit, MountedFile, Sessions, Told
 from kernelci.engine.publish import Publisher
 from kernelci.engine.reading import read
 from kernelci.engine.results import Result, Results, whole
+from kernelci.protocol.calls import Answer, Approval
 from kernelci.protocol.objects import CodeOutput, File, FileId, Image, Logs, Run
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The tools of one run, with the files its session sees, the failures it has had and its thread's results."""
+    """The tools of one run, with the files its session sees, the failures it has had and its thread's results.
+
+    `asking` says whether code waits for a person's word, `approval` is the newest of these words.
+    """
 
     of: Run
     files: tuple[MountedFile, ...]
@@ -28,10 +33,20 @@ class Tools:
     results: Results
     shown: Callable[[Sequence[File]], Awaitable[tuple[str, ...]]]
     """What of a cell's figures the model is shown, as data URLs."""
+    asking: bool = False
+    approval: Approval | None = None
 
     def are_the_clients(self, call: Call) -> bool:
         """Whether the client has to run this call."""
         return call.name in functions_of(self.of)
+
+    def must_wait(self, call: Call) -> bool:
+        """Whether a person has to allow this call, and has not been asked yet."""
+        runs = bool((call.code or "").strip()) and not self.failures.are_enough
+        return self.asking and runs and self._word_on(call) is None
+
+    def _word_on(self, call: Call) -> Answer | None:
+        return self.approval.answer if self.approval and self.approval.calls[0].id == call.id else None
 
     async def run(self, call: Call, emit: Emit) -> Result:
         """Carry out a call that is ours; gives what the model is told.
@@ -43,20 +58,23 @@ class Tools:
             return await self._answer(call, emit)
         if self.failures.are_enough:
             return Result(NOT_RUN)
+        word = self._word_on(call)
+        if word and word.decision == "reject":
+            return await _reject(call, word, emit)
         await emit(CodeDone(call.id, call.code))
 
         shown = ShownOutputs()
         figures: list[File] = []
 
-        async def told(kind: Told, text: str) -> None:
+        async def show(kind: Told, text: str) -> None:
             output = await self._output(kind, text, figures, emit)
             shown.add(output)
             await emit(OutputDelta(call.id, output, kind if kind == "stdout" or kind == "stderr" else None))
 
-        result = await self.sessions.execute(self.of.thread_id, call.code, files=self.files, on_output=told)
+        result = await self.sessions.execute(self.of.thread_id, call.code, files=self.files, on_output=show)
         await emit(Output(call.id, result.status, result.execution_count, result.outputs))
         failure = failure_of(call.code, result.status, result.outputs)
-        beside = await self._beside(failure) if failure else ""
+        beside = changed(word) + (await self._beside(failure) if failure else "")
         return Result(whole(shown.whole()), beside, await self.shown(figures))
 
     async def _answer(self, call: Call, emit: Emit) -> Result:
@@ -82,3 +100,11 @@ class Tools:
         file = await self.publisher.figure(text, self.of, emit)
         figures.append(file)
         return Image(image=FileId(file_id=file.id))
+
+
+async def _reject(call: Call, answer: Answer, emit: Emit) -> Result:
+    """Say in place of the cell's outputs that it was not run; gives what the model is told."""
+    text = refusal(answer)
+    await emit(OutputDelta(call.id, Logs(logs=text)))
+    await emit(Output(call.id, "rejected"))
+    return Result(text, AFTERWARDS)

@@ -30,7 +30,7 @@ async def replay(thread_id: str, *, store: Store, blobs: Blobs, sessions: Sessio
     """
     conversation = await store.conversation(thread_id, Message, Cell)
     messages = [item for item in conversation if isinstance(item, Message)]
-    cells = [item for item in conversation if isinstance(item, Cell)]
+    cells = [item for item in conversation if isinstance(item, Cell) and item.status != "rejected"]
     otherwise = 0
     for cell in cells:
         files = await session_files(store, await store.get(Run, cell.run_id), messages)

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kernelci.protocol.calls import Approval, Asking, Call, Decision, RequiredAction
 from kernelci.protocol.ids import Surface
 from kernelci.protocol.parts import (
     Attachment,
@@ -118,34 +119,6 @@ class LastError(Part):
     message: str
 
 
-class FunctionCall(Part):
-    """What the model asks the client to run; `arguments` is JSON text."""
-
-    name: str
-    arguments: str
-
-
-class RequiredCall(Part):
-    """A call whose output the run waits for."""
-
-    id: str
-    type: Literal["function"] = "function"
-    function: FunctionCall
-
-
-class RequiredCalls(Part):
-    """All the calls whose outputs the run waits for."""
-
-    tool_calls: tuple[RequiredCall, ...]
-
-
-class RequiredAction(Part):
-    """What the client has to do before the run goes on."""
-
-    type: Literal["submit_tool_outputs"] = "submit_tool_outputs"
-    submit_tool_outputs: RequiredCalls
-
-
 class RunIncomplete(Part):
     """Which budget ended the run."""
 
@@ -158,9 +131,12 @@ class Run(Object):
     `surface` is the one that asked, `owner` who did: produced files get its ids, and are theirs. `file_ids` are the
     assistant's when the run was made, which v1 shows. While it is `waiting`, another has the thread. When it would
     have expired nobody is told once it has ended. It has been in progress for `seconds`, with `turns` of the model.
+    `asking` says what of it waits for a person's word.
     """
 
-    private: ClassVar[frozenset[str]] = frozenset({"surface", "owner", "file_ids", "waiting", "turns", "seconds"})
+    private: ClassVar[frozenset[str]] = frozenset(
+        {"surface", "owner", "file_ids", "waiting", "turns", "seconds", "asking"}
+    )
 
     object: Literal["thread.run"] = "thread.run"
     assistant_id: str
@@ -194,6 +170,7 @@ class Run(Object):
     waiting: bool = False
     turns: int = 0
     seconds: int = 0
+    asking: Asking = "off"
 
     @property
     def used(self) -> Used:
@@ -301,9 +278,10 @@ class RunStep(Object):
     """One thing a run did. `turn` counts the model's replies in the run, from 0.
 
     `then` is what the model said after calls that wait for the client: the run's next message, once they are over.
+    `approval` is there when its code had to wait for a person's word.
     """
 
-    private: ClassVar[frozenset[str]] = frozenset({"turn", "then"})
+    private: ClassVar[frozenset[str]] = frozenset({"turn", "then", "approval"})
 
     object: Literal["thread.run.step"] = "thread.run.step"
     run_id: str
@@ -321,15 +299,27 @@ class RunStep(Object):
     usage: Usage | None = None
     turn: int = 0
     then: str = ""
+    approval: Approval | None = None
+
+    @property
+    def asks(self) -> Approval | None:
+        """What it waits for a person's word on, if it does."""
+        return self.approval if self.held and self.approval and self.approval.answer is None else None
+
+    @property
+    def held(self) -> tuple[Call, ...]:
+        """What is left of the model's reply to be carried out, since a person had to be asked."""
+        return self.approval.calls if self.approval and self.status == "in_progress" else ()
 
 
-CellStatus = Literal["ok", "error", "timeout", "interrupted", "dead"]
+CellStatus = Literal["ok", "error", "timeout", "interrupted", "dead", "rejected"]
+"""How a cell ended; a rejected one never began."""
 
 
 class Cell(Object):
     """What a code call left in the kernel's own terms: the notebook is made of these. Never sent by the API.
 
-    `id` is the call's. `outputs` are nbformat 4.5 output objects.
+    `id` is the call's. `outputs` are nbformat 4.5 output objects. `decision` is a person's, who was asked.
     """
 
     run_id: str
@@ -339,3 +329,4 @@ class Cell(Object):
     status: CellStatus
     execution_count: int | None = None
     outputs: tuple[JsonObject, ...] = ()
+    decision: Decision | None = None

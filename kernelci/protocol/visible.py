@@ -77,7 +77,9 @@ def _code_point(character: str) -> str:
 
 def _sentence(character: str, lines: list[int]) -> str:
     name = unicodedata.name(character, "").lower() or _NAMELESS.get(character, "a character without a name")
-    listed = ", ".join(map(str, lines[:_PLACES])) + (f" and {more} more" if (more := len(lines) - _PLACES) > 0 else "")
+    listed = ", ".join(map(str, lines[:_PLACES])) + (
+        f" and {more} more" if (more := len(lines) - _PLACES) > 0 else ""
+    )
     return f"U+{ord(character):04X} ({name}) in line{'s' if len(lines) > 1 else ''} {listed}"
 
 

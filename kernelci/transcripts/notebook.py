@@ -38,25 +38,30 @@ def markdown_cell(message: Message) -> JsonObject:
 
 
 def code_cell(cell: Cell) -> JsonObject:
-    """What the assistant ran, with what came of it."""
+    """What the assistant ran, with what came of it; what a person did not let run is a cell that nothing runs."""
+    if cell.status == "rejected":
+        return {
+            "cell_type": "raw",
+            "id": cell_id(cell.id),
+            "metadata": {"kernelci": _about(cell), "tags": ["kernelci-assistant", "kernelci-rejected"]},
+            "source": _lines(cell.code),
+        }
     failed = ["raises-exception", "kernelci-error-retry"] if cell.status != "ok" else []
+    edited = ["kernelci-edited"] if cell.decision == "edit" else []
     return {
         "cell_type": "code",
         "execution_count": count(cell.execution_count),
         "id": cell_id(cell.id),
-        "metadata": {
-            "kernelci": {
-                "role": "assistant",
-                "run_id": cell.run_id,
-                "step_id": cell.step_id,
-                "call_id": cell.id,
-                "status": cell.status,
-            },
-            "tags": ["kernelci-assistant", *failed],
-        },
+        "metadata": {"kernelci": _about(cell), "tags": ["kernelci-assistant", *failed, *edited]},
         "outputs": [_split(output) for output in kept(cell.outputs)],
         "source": _lines(cell.code),
     }
+
+
+def _about(cell: Cell) -> JsonObject:
+    about = {"role": "assistant", "run_id": cell.run_id, "step_id": cell.step_id, "call_id": cell.id}
+    decision = {"decision": cell.decision} if cell.decision else {}
+    return {**about, "status": cell.status, **decision}
 
 
 def cell_id(id: str) -> str:

@@ -27,6 +27,7 @@ BODIES: Mapping[str, Any] = {
     "/threads/{thread_id}/messages": {"role": "user", "content": "x"},
     "/threads/{thread_id}/runs": {"assistant_id": "{assistant_id}"},
     "/threads/{thread_id}/runs/{run_id}/submit_tool_outputs": {"tool_outputs": []},
+    "/threads/{thread_id}/runs/{run_id}/approvals/{call_id}": {"decision": "approve"},
     "/assistants/{assistant_id}/files": {"file_id": "{file_id}"},
     "/uploads/{upload_id}/complete": {"part_ids": ["{part_id}"]},
 }
@@ -80,14 +81,13 @@ class Tenant:
         assistant = await post("/v1/assistants", json={"model": "m", "tools": CODE, "file_ids": files})
         thread = await post("/v1/threads", json={"messages": [{"role": "user", "content": "x", "file_ids": files}]})
         runs = f"/v1/threads/{thread.json()['id']}/runs"
-        events = (await post(runs, json={"assistant_id": assistant.json()["id"], "stream": True})).text
-        assert "event: thread.run.completed" in events
         self.ids = {
             "file_id": files[0],
             "assistant_id": assistant.json()["id"],
             "thread_id": thread.json()["id"],
         }
-        self.ids["run_id"] = run = (await self.api.get(runs)).json()["data"][0]["id"]
+        await self._run(runs)
+        run = self.ids["run_id"]
         self.ids["step_id"] = (await self.api.get(f"{runs}/{run}/steps")).json()["data"][0]["id"]
         said = await self.api.get(f"/v1/threads/{self.ids['thread_id']}/messages?order=asc")
         self.ids["message_id"] = said.json()["data"][0]["id"]
@@ -95,6 +95,18 @@ class Tenant:
         self.ids["upload_id"] = upload_id = (await post("/v1/uploads", json=announced)).json()["id"]
         part = await post(f"/v1/uploads/{upload_id}/parts", files={"data": b"part"})
         self.ids["part_id"] = part.json()["id"]
+
+    async def _run(self, runs: str) -> None:
+        """Have a run made, and allow its code."""
+        asked = {"assistant_id": self.ids["assistant_id"], "metadata": {"kernelci.approval": "code"}}
+        self.ids["run_id"] = (await self.api.post(runs, json=asked)).json()["id"]
+        approvals = f"{runs}/{self.ids['run_id']}/approvals"
+        while not (waiting := (await self.api.get(approvals)).json()["data"]):
+            pass
+        self.ids["call_id"] = waiting[0]["id"]
+        await self.api.post(f"{approvals}/{self.ids['call_id']}", json={"decision": "approve"})
+        events = (await self.api.get(f"/v1/threads/{self.ids['thread_id']}/events")).text
+        assert "event: thread.run.completed" in events
 
     async def all(self) -> dict[str, str]:
         """Everything that this tenant can get, by path."""

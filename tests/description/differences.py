@@ -113,11 +113,50 @@ DIFFERENCES = (
 )
 
 
+APPROVAL: Schema = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "pattern": "^call_"},
+        "object": {"enum": ["thread.run.approval"]},
+        "created_at": {"type": "integer"},
+        "assistant_id": TEXT,
+        "thread_id": TEXT,
+        "run_id": TEXT,
+        "step_id": {"type": "string", "pattern": "^step_"},
+        "code": TEXT,
+        "shown": TEXT,
+        "warnings": {"type": "array", "items": TEXT},
+        "decision": {"enum": [None, "approve", "edit", "reject"]},
+        "reason": TEXT_OR_NULL,
+    },
+}
+APPROVALS: Schema = {
+    "type": "object",
+    "properties": {
+        "object": {"enum": ["list"]},
+        "data": {"type": "array", "items": {"$ref": "#/$defs/Approval"}},
+        "first_id": TEXT_OR_NULL,
+        "last_id": TEXT_OR_NULL,
+        "has_more": FLAG,
+    },
+}
+OUR_SHAPES: Mapping[str, Schema] = {"Approval": APPROVAL, "Approvals": APPROVALS}
+OUR_PATHS: Mapping[str, Mapping[str, Any]] = {
+    "/threads/{thread_id}/runs/{run_id}/approvals": {"GET": {"gives": {"$ref": "#/$defs/Approvals"}}},
+    "/threads/{thread_id}/runs/{run_id}/approvals/{call_id}": {"POST": {"gives": {"$ref": "#/$defs/Approval"}}},
+}
+OUR_EVENTS: Mapping[str, Schema] = {
+    "thread.run.approval.requested": {"$ref": "#/$defs/Approval"},
+    "thread.run.approval.answered": {"$ref": "#/$defs/Approval"},
+}
+"""What no description has: code that waits for a person. The events are told on `/threads/{id}/events` alone."""
+
+
 @cache
 def served(version: Version) -> Facts:
     """What an answer of ours must be."""
     published = facts(version)
-    shapes: dict[str, Any] = deepcopy(dict(published.shapes))
+    shapes: dict[str, Any] = deepcopy({**published.shapes, **OUR_SHAPES})
     for difference in DIFFERENCES:
         for name in difference.shapes if version in difference.versions else ():
             field = shapes[name]["properties"].get(difference.field, {})
@@ -129,7 +168,8 @@ def served(version: Version) -> Facts:
         if name in IDS:
             fields["id"] = {**fields["id"], "pattern": f"^{IDS[name]}"}
         _close(shape)
-    return replace(published, shapes=shapes)
+    paths, events = {**published.paths, **OUR_PATHS}, {**published.events, **OUR_EVENTS}
+    return replace(published, paths=paths, events=events, shapes=shapes)
 
 
 def _close(schema: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from kernelci.api.dialects.choice import Version
 from kernelci.api.routes import PATHS
-from tests.description.differences import DIFFERENCES, served
+from tests.description.differences import DIFFERENCES, OUR_PATHS, served
 from tests.description.facts import facts
 from tests.description.reduce import as_text, reduced
 
@@ -114,14 +114,14 @@ def test_each_difference_is_one() -> None:
                 assert {**said, **difference.schema} != said, (version, name, difference.field)
 
 
-OURS_ALONE = {"GET /threads/{thread_id}/events"}
-NOT_SERVED = {"DELETE /models/{model}"}  # of fine-tuned models, which there are none of here
-
-
 def named(paths: object) -> set[str]:
     """Each method of each path, as `GET /files`."""
     assert isinstance(paths, dict)
     return {f"{verb} {path.replace(':path', '')}" for path, verbs in paths.items() for verb in verbs}
+
+
+OURS_ALONE = {"GET /threads/{thread_id}/events"} | named(OUR_PATHS)
+NOT_SERVED = {"DELETE /models/{model}"}  # of fine-tuned models, which there are none of here
 
 
 def test_every_path_that_is_described_is_served_and_no_other() -> None:

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from kernelci.protocol.visible import hidden_in, visible
 
-ANY = st.text(st.characters(exclude_categories=()) | st.sampled_from("\r\n\t\x1b\u202e\u200d\u2066\ufe0f\U000e0041"))
+ANY = st.text(
+    st.characters(exclude_categories=()) | st.sampled_from("\r\n\t\x1b\u202e\u200d\u2066\ufe0f\U000e0041")
+)
 HIDING = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 

@@ -166,6 +166,19 @@ def test_cell_ids_are_the_items_where_the_format_allows() -> None:
     assert cell_id("x" * 65) == cell_id("x" * 65)
 
 
+def test_what_a_person_changed_is_marked_and_what_he_refused_is_never_run() -> None:
+    edited, refused = read(
+        written(
+            cell(STEP, id="call_1", code="x = 2", decision="edit"),
+            cell(STEP, id="call_2", code="rm()", status="rejected", decision="reject"),
+        )
+    )["cells"]
+    assert (edited["cell_type"], edited["metadata"]["kernelci"]["decision"]) == ("code", "edit")
+    assert edited["metadata"]["tags"] == ["kernelci-assistant", "kernelci-edited"]
+    assert (refused["cell_type"], refused["source"]) == ("raw", ["rm()"])
+    assert refused["metadata"]["kernelci"]["decision"] == "reject"
+
+
 def test_a_count_that_is_none_is_null() -> None:
     assert code_cell(cell(STEP, execution_count=-1))["execution_count"] is None
 
