@@ -16,11 +16,13 @@ from openai.types.beta.threads import Run
 from openai.types.beta.threads.runs import RunStep
 from rich.console import Console
 
+from kernelci.cli.approvals import Approvals
 from kernelci.cli.client import openai_client
 from kernelci.cli.live import LiveRun
 from kernelci.cli.local import notebook_of, server_for
 from kernelci.cli.results import Results
 from kernelci.cli.screen import Screen, tell
+from kernelci.engine.approvals import METADATA
 from kernelci.protocol.usage import Usage
 from kernelci.settings import Settings
 
@@ -40,6 +42,7 @@ class Conversation:
         self._client = client
         self._screen = screen
         self._results = results
+        self._approvals = Approvals(client, screen)
         self._assistant_id = assistant_id
         self._began = time.monotonic()
         self.thread_id = thread_id
@@ -61,7 +64,7 @@ class Conversation:
             content=question,
             attachments=[{"file_id": id, "tools": [{"type": "code_interpreter"}]} for id in file_ids],
         )
-        live = LiveRun(self._screen, self._results)
+        live = LiveRun(self._screen, self._results, self._approvals)
         self._began = time.monotonic()
         try:
             with threads.runs.stream(
@@ -113,6 +116,7 @@ def conversation(settings: Settings, about: Console, *, thread_id: str | None = 
             model=settings.model or "default",
             instructions=_INSTRUCTIONS,
             tools=[{"type": "code_interpreter"}],
+            metadata={METADATA: settings.approval},
         )
         results = Results(client, Path())
         talk = Conversation(client, Screen(Console()), results, assistant_id=assistant.id, thread_id=thread_id)

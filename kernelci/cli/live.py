@@ -8,6 +8,7 @@ from openai.types.beta.threads import Message, TextDelta
 from openai.types.beta.threads.runs import CodeInterpreterToolCallDelta, RunStep, RunStepDelta
 from openai.types.beta.threads.text import Text
 
+from kernelci.cli.approvals import Approvals, code_of
 from kernelci.cli.results import Results
 from kernelci.cli.screen import Screen
 
@@ -15,15 +16,19 @@ from kernelci.cli.screen import Screen
 class LiveRun(AssistantEventHandler):
     """Shows one run, and saves what it makes."""
 
-    def __init__(self, screen: Screen, results: Results) -> None:
+    def __init__(self, screen: Screen, results: Results, approvals: Approvals) -> None:
         super().__init__()
         self._screen = screen
         self._results = results
+        self._approvals = approvals
+        self._streamed: dict[str, str] = {}
 
     def on_event(self, event: AssistantStreamEvent) -> None:
         match event.event:
             case "thread.run.in_progress" | "thread.run.step.completed":
                 self._screen.wait("waiting for the model")
+            case "thread.run.step.in_progress":
+                self._told_anew(event.data)
             case "thread.run.failed":
                 error = event.data.last_error
                 self._screen.note(error.message if error else "The run failed.", "red")
@@ -44,12 +49,23 @@ class LiveRun(AssistantEventHandler):
             return
         for call in delta.step_details.tool_calls or ():
             if call.type == "code_interpreter":
-                self._code(call)
+                self._code(call, snapshot.id)
 
-    def _code(self, call: CodeInterpreterToolCallDelta) -> None:
+    def _told_anew(self, step: RunStep) -> None:
+        """A step that has begun may be told again: its code waits for a person, or a person has changed it."""
+        if not (code := code_of(step)):
+            return
+        if asked := self._approvals.waiting(step):
+            self._approvals.settle(step, asked, self._streamed.get(step.id, ""))
+        else:
+            self._screen.note("Changed to:", "yellow")
+            self._screen.write(code)
+
+    def _code(self, call: CodeInterpreterToolCallDelta, step_id: str) -> None:
         if call.code_interpreter is None:
             return
         if call.code_interpreter.input:
+            self._streamed[step_id] = self._streamed.get(step_id, "") + call.code_interpreter.input
             self._screen.write(call.code_interpreter.input)
         for output in call.code_interpreter.outputs or ():
             if output.type == "logs":

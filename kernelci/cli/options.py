@@ -19,7 +19,18 @@ SERVING = tuple(name for name, field in Settings.model_fields.items() if not fie
 """All of them but what only the environment says, under another's name."""
 
 STATE = ("data_dir", "cache_dir")
-TALKING = (*STATE, "kernel", "api_key", "model_url", "model_key", "model", "models", "execution_timeout", "sandbox")
+TALKING = (
+    *STATE,
+    "kernel",
+    "api_key",
+    "model_url",
+    "model_key",
+    "model",
+    "models",
+    "execution_timeout",
+    "sandbox",
+    "approval",
+)
 
 
 def takes(*fields: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

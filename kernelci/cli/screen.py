@@ -3,7 +3,8 @@
 Lines are written as they become whole, and never again, so that it reads the same in a terminal, a pipe and a
 log. Only the unfinished last line and the spinner are redrawn, and only in a terminal. Text is passed on as it is:
 nothing is reordered, since a terminal lays out right-to-left text itself, and lines are broken only between words
-and only in a terminal. But the control characters of a model or its program do not reach it.
+and only in a terminal. But the control characters of a model or its program do not reach it; in code they are
+spelled out, with all else that hides.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from kernelci.cli.traceback import RULE, is_traceback, shortened
+from kernelci.protocol.visible import visible
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)")
 _AFTER_SPACE = re.compile(r"(?<=\s)")
@@ -144,7 +146,8 @@ class Screen:
         *whole, self._tail = (self._tail + text).split("\n")
         yield from whole
         if self._traceback is None:
-            unfinished = _last_drawn(self._tail[-_WIDEST:])
+            tail = self._tail[-_WIDEST:]
+            unfinished = _spelled(tail)[-1] if self._block == "code" else _last_drawn(tail)
             self._working.tail = _gutter(self._block or "output", Text(unfinished)) if unfinished else None
 
     def _word(self, word: str) -> None:
@@ -157,10 +160,11 @@ class Screen:
 
     def _code_line(self, line: str) -> None:
         # Highlighted with the lines before it, since a string may have begun in one of them.
-        self._code = [*self._code[-_CONTEXT:], plain(line)]
-        code = Syntax("", "python", theme="ansi_dark").highlight("\n".join(self._code))
-        highlighted = code.split("\n", allow_blank=True)[len(self._code) - 1]
-        self._console.print(_gutter("code", highlighted), soft_wrap=True)
+        for each in _spelled(line):
+            self._code = [*self._code[-_CONTEXT:], each]
+            code = Syntax("", "python", theme="ansi_dark").highlight("\n".join(self._code))
+            highlighted = code.split("\n", allow_blank=True)[len(self._code) - 1]
+            self._console.print(_gutter("code", highlighted), soft_wrap=True)
 
     def _output_line(self, line: str) -> None:
         line = _last_drawn(line)
@@ -215,6 +219,11 @@ class _Working:
 
 def _gutter(kind: str, line: Text) -> Text:
     return Text.assemble(_GUTTERS[kind], line)
+
+
+def _spelled(line: str) -> list[str]:
+    """A line of code with nothing hidden; one that is more for Python is more here."""
+    return visible(line.removesuffix("\r")).split("\n")
 
 
 def _last_drawn(line: str) -> str:

@@ -43,7 +43,7 @@ class Command:
     ) -> subprocess.CompletedProcess:
         """Run it to its end."""
         return subprocess.run(
-            self._argv(arguments),
+            self.argv(arguments),
             cwd=self.folder,
             env=self.variables | variables,
             input=typed,
@@ -57,7 +57,7 @@ class Command:
     def started(self, *arguments: str | Path, **variables: str) -> Generator[subprocess.Popen[str]]:
         """It runs while the block lasts, and is killed if it has not ended by then."""
         with subprocess.Popen(
-            self._argv(arguments),
+            self.argv(arguments),
             cwd=self.folder,
             env=self.variables | variables,
             stdin=subprocess.PIPE,
@@ -70,7 +70,8 @@ class Command:
             finally:
                 process.kill()
 
-    def _argv(self, arguments: tuple[str | Path, ...]) -> list[str]:
+    def argv(self, arguments: tuple[str | Path, ...]) -> list[str]:
+        """The command line."""
         return [*self.within, str(Path(sys.executable).parent / "kernelci"), *map(str, arguments)]
 
 

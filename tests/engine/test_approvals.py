@@ -27,6 +27,7 @@ from kernelci.protocol.objects import Cell, Logs, Message, Run, RunStep, ToolCal
 from tests.api.journal import queued
 from tests.engine.conftest import OK, Engine
 
+EDITED = "\n[The user changed your code. This was run in its place, and gave the above:]\n"
 YES = Answer(decision="approve")
 
 
@@ -113,7 +114,7 @@ async def test_a_person_changes_the_code(engine: Engine) -> None:
     (cell,) = await engine.store.all(Cell, within=run.id)
     assert (cell.code, cell.decision) == ("x = 2", "edit")
     said = (await engine.store.all(Message, within=run.thread_id))[-1].content[0].text.value
-    assert said == "[The user changed your code. This was run in its place:]\nx = 2\n[It gave:]\nran x = 2\n"
+    assert said == f"ran x = 2\n{EDITED}x = 2"
     again = run.model_copy(update={"id": "run_again", "status": "queued", "expires_at": run.created_at + 600})
     await engine.store.open_run(again, [], lambda thread: thread)
     await engine.finished(again)  # a later run is told the same
@@ -200,7 +201,7 @@ async def test_calls_of_one_reply_wait_one_after_the_other(engine: Engine, resta
     said = [
         part.text.value for each in await engine.store.all(Message, within=run.thread_id) for part in each.content
     ]
-    edited = "[The user changed your code. This was run in its place:]\nc\n[It gave:]\nran c\n"
+    edited = f"ran c\n{EDITED}c"
     assert said[1:] == ["One.", " Two.", " Three.", f"ran a\n|{edited}|f gave"]
 
 

@@ -1,0 +1,107 @@
+"""Code that waits for the person at the terminal: shown with nothing hidden, and answered with a key or two."""
+
+from __future__ import annotations
+
+import sys
+import termios
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import click
+from openai import BadRequestError, NotFoundError, OpenAI
+from openai.types.beta.threads.runs import RunStep
+
+from kernelci.cli.screen import Screen
+
+_QUESTION = "Run this? [y]es, [e]dit, [n]o, [a]lways in this run: "
+_NOBODY = "Nobody could be asked: this is no terminal."
+
+Key = Literal["y", "e", "n", "a"]
+
+
+@dataclass(slots=True)
+class Approvals:
+    """Asks the person about the code of one run after the other."""
+
+    client: OpenAI
+    screen: Screen
+    _allowed: set[str] = field(default_factory=set[str])
+    """The runs of which everything is allowed that hides nothing."""
+
+    def waiting(self, step: RunStep) -> dict[str, Any] | None:
+        """What waits for a person's word in this step, if anything does."""
+        found = cast("dict[str, Any]", self.client.get(_path(step), cast_to=object))
+        return next((each for each in found["data"] if each["step_id"] == step.id), None)
+
+    def settle(self, step: RunStep, asked: dict[str, Any], streamed: str) -> None:
+        """Ask, and answer the server; `streamed` is the code as it has been shown already.
+
+        Raises:
+            KeyboardInterrupt: the person would rather stop the run.
+        """
+        self.screen.end()
+        if asked["code"] != streamed:
+            self.screen.note("This is what would run:", "yellow")
+            self.screen.write(asked["code"])
+            self.screen.end()
+        for warning in asked["warnings"]:
+            self.screen.note(f"Not to be seen otherwise: {warning}", "bold red")
+        try:
+            self.client.post(f"{_path(step)}/{asked['id']}", body=self._answer(step, asked), cast_to=object)
+        except (BadRequestError, NotFoundError):
+            self.screen.note("Somebody else has answered, or the run has ended.", "yellow")
+
+    def _answer(self, step: RunStep, asked: dict[str, Any]) -> dict[str, str]:
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            self.screen.note("Not run: code waits for a yes, and without a terminal nobody can be asked.", "yellow")
+            return {"decision": "reject", "reason": _NOBODY}
+        if step.run_id in self._allowed and not asked["warnings"]:
+            self.screen.note("Allowed, as is everything in this run.", "bright_black")
+            return {"decision": "approve"}
+        while True:
+            match _typed(_QUESTION).lower()[:1]:
+                case "y":
+                    return {"decision": "approve"}
+                case "a":
+                    self._allowed.add(step.run_id)
+                    return {"decision": "approve"}
+                case "n":
+                    return {"decision": "reject", "reason": _typed("Why not? (Enter to give no reason) ")}
+                case "e":
+                    code = self._edited(asked["code"])
+                    if code.strip() and code.rstrip("\n") != asked["code"].rstrip("\n"):
+                        return {"decision": "edit", "code": code}
+                    self.screen.note("Nothing was changed.", "yellow")
+                case _:
+                    pass
+
+    def _edited(self, code: str) -> str:
+        """The code as the person's editor leaves it; as typed here, where there is no editor."""
+        try:
+            return click.edit(code, extension=".py") or code
+        except click.ClickException:
+            self.screen.note("No editor could be started ($EDITOR). Type the code, and a dot alone at its end:")
+            return "\n".join(iter(lambda: _typed("┃ "), "."))
+
+
+def code_of(step: RunStep) -> str:
+    """The code of a step as the server has it; none of a step that calls no code, or has only begun."""
+    if step.step_details.type != "tool_calls":
+        return ""
+    calls: Sequence[Any] = step.step_details.tool_calls
+    return "".join(call.code_interpreter.input for call in calls if call.type == "code_interpreter")
+
+
+def _path(step: RunStep) -> str:
+    return f"/threads/{step.thread_id}/runs/{step.run_id}/approvals"
+
+
+def _typed(question: str) -> str:
+    """A line that the person types after the question, and not before it."""
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    print(question, end="", flush=True)  # noqa: T201  no editing of lines, and no history of answers
+    line = sys.stdin.readline()
+    if not line:
+        raise KeyboardInterrupt
+    return line.rstrip("\n")
