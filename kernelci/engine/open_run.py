@@ -234,6 +234,8 @@ class OpenRun:
                 return self._call(event)
 
     def _move_run(self, event: RunMoved) -> Applied:
+        if self.asks:  # and nobody has answered: it is called off
+            self.run = self.run.model_copy(update={"expires_at": ids.now() + self.asks.seconds})
         self.run = moved(self.run, event, self._usage)
         if event.status == "requires_action":  # its calls came as deltas, which are not stored
             then = "".join(call.then for call in event.calls)

@@ -250,7 +250,7 @@ async def test_cancel_ends_the_wait_and_nothing_has_run(engine: Engine, restarte
     if restarted:
         await engine.stop()
         await engine.start(ScriptedModel([]), approval="code")
-    await engine.supervisor.cancel(run)
+    assert (await engine.supervisor.cancel(run)).expires_at
     with pytest.raises(IllegalMove, match="does not wait for an answer"):
         await engine.supervisor.answer(run, approval(step).calls[0].id, YES)
     run = await end_of(engine, run)
