@@ -234,9 +234,10 @@ class OpenRun:
                 return self._call(event)
 
     def _move_run(self, event: RunMoved) -> Applied:
-        if self.asks:  # and nobody has answered: it is called off
-            self.run = self.run.model_copy(update={"expires_at": ids.now() + self.asks.seconds})
+        unanswered = self.asks
         self.run = moved(self.run, event, self._usage)
+        if unanswered:  # it is called off, and its clock goes on
+            self.run = self.run.model_copy(update={"expires_at": ids.now() + unanswered.seconds})
         if event.status == "requires_action":  # its calls came as deltas, which are not stored
             then = "".join(call.then for call in event.calls)
             self._step = self._step_as_it_stands().model_copy(update={"then": then})

@@ -29,8 +29,8 @@ class Prompt:
 
     `earlier` of the messages after the first `fixed` may be left out: all that was said before the last question.
     `unsaid` is what the model has said of which no message has been made yet. `figures` are those displayed last.
-    `reply_tokens` are all that the next reply may have, `approval` is a person's word on the newest call, which is still
-    to be carried out.
+    `reply_tokens` are all that the next reply may have, `approval` is a person's word on the newest call, which is
+    still to be carried out.
     """
 
     run: Run

@@ -14,7 +14,7 @@ from kernelci.engine.events import (
     StepOpened,
     TextDelta,
 )
-from kernelci.engine.moves import answered, new_step
+from kernelci.engine.moves import answered, moved, new_step
 from kernelci.engine.moves import asked as asked_by
 from kernelci.engine.ports import CODE_TOOL, CellResult, Emit, Model, ModelRequest, OnOutput, Reply
 from kernelci.engine.retell import retold_after
@@ -24,6 +24,7 @@ from kernelci.models.turn import Turn
 from kernelci.protocol import ids
 from kernelci.protocol.calls import Answer, Approval, Call
 from kernelci.protocol.objects import Cell, Logs, Message, Run, RunStep, ToolCalls
+from kernelci.protocol.usage import Usage
 from tests.api.journal import queued
 from tests.engine.conftest import OK, Engine
 
@@ -283,14 +284,17 @@ async def test_only_one_answer_counts(engine: Engine) -> None:
 
 
 def test_the_clock_stands_still_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = queued().model_copy(update={"expires_at": 1_000})
+    run = queued().model_copy(update={"status": "in_progress", "started_at": 300, "expires_at": 1_000})
     event = ApprovalAsked((Call("call_a", CODE_TOOL, "{}", "a"),))
     monkeypatch.setattr(ids, "now", lambda: 400)
     waits, step = asked_by(run, new_step(run, ToolCalls(), 0), event)
-    assert (waits.expires_at, step.expires_at) == (None, None)
+    assert (waits.expires_at, step.expires_at, waits.seconds) == (None, None, 100)
     monkeypatch.setattr(ids, "now", lambda: 90_000)
+    assert moved(waits, RunMoved("cancelling"), Usage()).seconds == 100
     goes_on, step = answered(waits, step, approval(step), ApprovalGiven("call_a", YES))
     assert (goes_on.expires_at, step.expires_at) == (90_600, 90_600)
+    monkeypatch.setattr(ids, "now", lambda: 90_050)
+    assert moved(goes_on, RunMoved("completed"), Usage()).seconds == 150
 
 
 async def test_empty_code_asks_nobody(engine: Engine) -> None:
