@@ -11,6 +11,7 @@ from typing import Literal
 from kernelci.engine.events import CallDelta, CodeDelta, TextDelta, TextDone, UsageCounted
 from kernelci.engine.ports import Emit, ModelRequest, Reply
 from kernelci.models.called import Called, code_call
+from kernelci.models.channels import Channels
 from kernelci.models.chunks import CallPiece, Chunk, Counted, Delta
 from kernelci.models.endpoint import TooLong
 from kernelci.models.habits import Habits
@@ -49,6 +50,7 @@ class StreamedReply:
         self._text: list[str] = []
         self._held: list[str] = []
         self._characters = Characters()
+        self._channels = Channels()
         self._thoughts = Thoughts(from_the_start=habits.thinks_from_the_start)
         self._prose = Prose(request, python=not habits.calls_tools)
         self._told: Told | None = None
@@ -96,7 +98,8 @@ class StreamedReply:
 
         Whether that is run, `close` is told.
         """
-        rest = self._thoughts.feed(self._characters.close()) + self._thoughts.close()
+        rest = self._channels.feed(self._characters.close()) + self._channels.close()
+        rest = self._thoughts.feed(rest) + self._thoughts.close()
         if self._calls:
             self._calls[-1].say(rest)
             return False
@@ -137,7 +140,7 @@ class StreamedReply:
             await self._hear(self._thoughts.none_here())
         words = delta.content or delta.refusal or ""
         self._measure(words)
-        await self._hear(self._thoughts.feed(self._characters.feed(words)))
+        await self._hear(self._thoughts.feed(self._channels.feed(self._characters.feed(words))))
         for piece in delta.tool_calls or ():
             self._measure(piece.name, piece.arguments)
             if not self._calls:

@@ -36,6 +36,8 @@ ENDLESS = {
         call_chunk({"index": 0, "id": "a", "function": {"name": "code_interpreter", "arguments": '{"code": "'}}),
         call_chunk({"index": 0, "function": {"arguments": "x = 1; "}}),
     ],
+    "a channel's thoughts": [text_chunk("<|channel|>analysis<|message|>"), text_chunk("But wait, ")],
+    "a channel's name": [text_chunk("<|channel|>"), text_chunk("analysis ")],
     "a function's arguments": [
         call_chunk({"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}}),
         call_chunk({"index": 0, "function": {"arguments": "[" * 9}}),

@@ -10,6 +10,7 @@ from tests.upstream import Chunks, Fails, Says, call_chunk, finish_chunk, text_c
 ARGUMENTS = json.dumps({"code": CODE})
 CALL = json.dumps({"name": "code_interpreter", "arguments": {"code": CODE}})
 WEATHER = json.dumps({"name": "weather", "arguments": {"city": "Haifa"}})
+HARMONY = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary to=functions."
 FENCED = f"```python\n{CODE}\n```"
 
 
@@ -144,6 +145,16 @@ WRITTEN = [
         "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>code_interpreter\n"
         f"```json\n{ARGUMENTS}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
     ),
+    said("gpt-oss's channels", f"{HARMONY}code_interpreter <|constrain|>json<|message|>{ARGUMENTS}<|call|>"),
+    said(
+        "gpt-oss's channels, Python as it is",
+        f"<|start|>assistant<|channel|>analysis to=python code<|message|>{CODE}<|call|>",
+    ),
+    said(
+        "gpt-oss's channels, words before a call",
+        f"<|channel|>commentary<|message|>Let me see.<|end|>{HARMONY}python<|message|>{ARGUMENTS}",
+        text="Let me see.",
+    ),
     said("bare JSON", CALL),
     said("bare JSON, a wrong name and `parameters`", json.dumps({"name": "python", "parameters": {"code": CODE}})),
     said("bare JSON, a list of calls", f"[{CALL}]"),
@@ -216,6 +227,12 @@ THOUGHT = [
     said("`<think>`, split over deltas", "<think>\nHm.\n</think>\n\nSix.", codes=(), text="Six."),
     said("`<thinking>`", "<thinking>Hm.</thinking>Six.", codes=(), text="Six."),
     said("`[THINK]`", "[THINK]Hm.[/THINK]Six.", codes=(), text="Six."),
+    said(
+        "gpt-oss's channels",
+        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Six.<|return|>",
+        codes=(),
+        text="Six.",
+    ),
     said("a thought, then a written call", f"<think>Hm.</think>\n<tool_call>{CALL}</tool_call>"),
     shape("a thought, then a call", text_chunk("<think>Hm.</think>\n"), call_chunk(whole())),
     said("a code fence in a thought", f"<think>\n{FENCED}\n</think>\nSix.", codes=(), text="Six."),
