@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kernelci.protocol.calls import Answer
 
-AFTERWARDS = " Do not ask to run the same again: answer with what you know, or take another way."
+AFTERWARDS = "\nDo not ask to run the same again: answer with what you know, or take another way."
 """What the model alone is told beside a refusal."""
 
 

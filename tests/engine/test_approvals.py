@@ -126,8 +126,8 @@ async def test_a_no_is_told_with_its_reason_and_is_no_failure(engine: Engine) ->
 
     def second(request: ModelRequest) -> Turn:
         assert results(request)[-1] == (
-            "[Not run: the user did not allow this code.] Reason given: that deletes my data Do not ask to run "
-            "the same again: answer with what you know, or take another way."
+            "[Not run: the user did not allow this code.] Reason given: that deletes my data\n"
+            "Do not ask to run the same again: answer with what you know, or take another way."
         )
         return Turn(code="y")
 
@@ -157,6 +157,9 @@ class SeveralCalls:
     def serving(self, model: str) -> tuple[Model, str]:
         """It serves every name."""
         return self, model
+
+    def price(self, model: str) -> None:
+        """Nobody has said it."""
 
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         """The calls, or what they have given."""
