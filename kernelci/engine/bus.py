@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from kernelci.engine.events import Recorded
+from kernelci.errors import KernelciError
 
 
 class Bus(Protocol):
@@ -20,6 +21,10 @@ class Bus(Protocol):
         """Hand on a record."""
         ...
 
+    def break_off(self, run_id: str, error: KernelciError) -> None:
+        """Tell who follows the run, once they have all its records, that nothing of it can be told for now."""
+        ...
+
     def last(self, run_id: str) -> int:
         """The number of the run's newest record; 0 if none is known."""
         ...
@@ -29,5 +34,9 @@ class Bus(Protocol):
         ...
 
     def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Recorded]:
-        """The records after that one, as they come, up to the next that ends the run or waits for the client."""
+        """The records after that one, as they come, up to the next that ends the run or waits for the client.
+
+        Raises:
+            KernelciError: it was broken off after what has come so far.
+        """
         ...

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 import anyio
 
 from kernelci.engine.events import Recorded, RunMoved
+from kernelci.errors import KernelciError
 from kernelci.protocol.states import ACTIVE
 
 KEPT = 256
@@ -30,19 +31,29 @@ class _Journal:
 
     def __init__(self) -> None:
         self.records: list[Recorded] = []
+        self._broken: KernelciError | None = None
         self._more: anyio.Event | None = None
 
     def append(self, recorded: Recorded) -> None:
         self.records.append(recorded)
+        self._broken = None
+        self._wake()
+
+    def break_off(self, error: KernelciError) -> None:
+        self._broken = error
+        self._wake()
+
+    async def more(self) -> None:
+        """Wait for the next record; raises what has broken them off."""
+        if self._broken is not None:
+            raise self._broken
+        self._more = self._more or anyio.Event()
+        await self._more.wait()
+
+    def _wake(self) -> None:
         if self._more is not None:
             self._more.set()
             self._more = None
-
-    async def more(self) -> None:
-        """Wait for the next record."""
-        if self._more is None:
-            self._more = anyio.Event()
-        await self._more.wait()
 
 
 class JournalBus:
@@ -73,6 +84,9 @@ class JournalBus:
         while len(self._ended) > KEPT or (records > KEPT_RECORDS and len(self._ended) > 1):
             _, oldest = self._ended.popitem(last=False)
             records -= len(oldest.records)
+
+    def break_off(self, run_id: str, error: KernelciError) -> None:
+        self._journal(run_id).break_off(error)
 
     def last(self, run_id: str) -> int:
         journal = self._known.get(run_id)

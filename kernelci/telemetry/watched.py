@@ -23,6 +23,7 @@ from kernelci.engine.ports import (
     SessionFile,
     Sessions,
 )
+from kernelci.errors import KernelciError
 from kernelci.protocol.keys import Key
 from kernelci.protocol.objects import Run
 from kernelci.protocol.states import ACTIVE
@@ -147,6 +148,9 @@ class WatchedBus:
                 self._moved(recorded.object, first=recorded.first)
             case _:
                 pass
+
+    def break_off(self, run_id: str, error: KernelciError) -> None:
+        self._bus.break_off(run_id, error)
 
     def last(self, run_id: str) -> int:
         return self._bus.last(run_id)

@@ -15,6 +15,7 @@ from kernelci.engine.events import RunMoved
 from kernelci.engine.service import Service
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import CallFunction, Turn
+from kernelci.protocol.objects import Message, Object, Run
 from kernelci.protocol.states import ACTIVE
 from tests.api.conftest import answered, app_of, client_of, service_in
 from tests.api.test_assistants import file_id, make
@@ -246,3 +247,22 @@ async def test_what_is_unknown_is_named(service: Service, api: httpx2.AsyncClien
         (await api.get(f"{here}/{run['id']}/steps/step_no"), "No run step found with id 'step_no'."),
     ):
         assert (response.status_code, response.json()["error"]["message"]) == (404, message)
+
+
+async def test_a_stream_of_a_run_that_cannot_be_stored_ends_in_an_error(
+    service: Service, api: httpx2.AsyncClient
+) -> None:
+    assistant, made = await make(api), await thread(api)
+    put = service.store.put
+
+    async def full(*objects: Object) -> tuple[Message, ...]:
+        if any(isinstance(each, Run) and each.status not in ACTIVE for each in objects):
+            raise OSError(28, "No space left on device")
+        return await put(*objects)
+
+    service.store.put = full
+    body = {"assistant_id": assistant["id"], "stream": True}
+    streamed = (await api.post(f"/v1/threads/{made['id']}/runs", json=body)).text.split("\n\n")
+    assert streamed[-3].startswith("event: error\n")
+    assert "The server's disk is full." in streamed[-3]
+    assert streamed[-2] == "event: done\ndata: [DONE]"

@@ -11,7 +11,7 @@ import pytest
 
 from kernelci.engine.events import CodeDone, RunMoved, StepMoved, TextDelta
 from kernelci.engine.ports import CellResult, Emit, Model, ModelRequest, OnOutput, Page, Reply
-from kernelci.errors import IllegalMove, InvalidRequest, KernelUnavailable
+from kernelci.errors import DiskFull, IllegalMove, InvalidRequest, KernelUnavailable
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import CallFunction, Turn
 from kernelci.protocol.objects import Cell, File, Message, Object, Run, RunStep, Thread
@@ -339,25 +339,31 @@ async def test_what_a_store_refused_once_goes_with_the_next(engine: Engine) -> N
 async def test_an_end_that_a_store_refuses_is_told_once_it_takes_things_again(engine: Engine) -> None:
     await engine.start(ScriptedModel([Turn(text="hello")]))
     run = await engine.ask()
-    put, full = engine.store.put, True
+    put, find, told, kept = engine.store.put, engine.store.find, anyio.Event(), anyio.Event()
 
     async def refuses(*objects: Object) -> tuple[Message, ...]:
-        nonlocal full
-        if full and any(isinstance(each, RunStep | Run) and each.status != "in_progress" for each in objects):
+        ends = any(isinstance(each, RunStep | Run) and each.status != "in_progress" for each in objects)
+        if ends and not told.is_set():
             raise OSError(28, "No space left on device")
-        return await put(*objects)
-
-    engine.store.put = refuses
-    find = engine.store.find
+        taken = await put(*objects)
+        if any(isinstance(each, Run) and each.status == "failed" for each in objects):
+            kept.set()
+        return taken
 
     async def freed(kind: type[Object], id: str, *, within: str | None = None) -> Object | None:
-        nonlocal full
-        full = full and kind is not Run  # whoever asks for the run to end it late has room again
+        if kind is Run and not told.is_set():  # whoever asks for the run, to end it late
+            raise OSError(28, "No space left on device")
         return await find(kind, id, within=within)
 
-    engine.store.find = freed
-    ended = await engine.finished(run)
-    assert (ended.status, (await engine.store.get(Run, run.id)).status) == ("failed", "failed")
+    engine.store.put, engine.store.find = refuses, freed
+    with pytest.raises(DiskFull):
+        await engine.finished(run)
+    told.set()
+    await kept.wait()
+    await anyio.wait_all_tasks_blocked()
+    await engine.end_of(run)
+    ended = await engine.store.get(Run, run.id)
+    assert ended.status == "failed"
     assert "could not be stored" in (ended.last_error.message if ended.last_error else "")
 
 

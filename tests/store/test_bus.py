@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from kernelci.engine.events import Event, Recorded, RunMoved, TextDelta
+from kernelci.errors import DiskFull
 from kernelci.protocol.states import ACTIVE, RUN_MOVES, RunStatus
 from kernelci.store import bus as bus_module
 from kernelci.store.bus import KEPT, JournalBus
@@ -144,3 +145,27 @@ async def test_a_cancelled_reader_leaves_the_others_alone() -> None:
                 leaving.cancel()
         publish(bus, WORD, ENDED)
     assert seen == [1, 2]
+
+
+async def test_who_follows_what_is_broken_off_is_told_after_all_that_came() -> None:
+    bus = JournalBus()
+    publish(bus, WORD)
+    seen: list[int] = []
+
+    async def follow() -> None:
+        try:
+            async for recorded in bus.follow("run_1"):
+                seen.append(recorded.seq)  # noqa: PERF401  what came before it broke off counts
+        except DiskFull:
+            seen.append(0)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(follow)
+        await anyio.wait_all_tasks_blocked()
+        publish(bus, WORD)
+        bus.break_off("run_1", DiskFull())
+    assert seen == [1, 2, 0]
+    with pytest.raises(DiskFull):
+        await numbers(bus)
+    publish(bus, ENDED)
+    assert await numbers(bus) == [1, 2, 3]
