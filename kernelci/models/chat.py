@@ -64,18 +64,18 @@ class ChatModel:
         if habits.pictures == 0:
             request = pictured(request, habits)  # what is not sent is not counted
         reply = StreamedReply(request, emit, habits)
+        runs_shown, beside = False, None
         try:
             await self._read(reply, request, habits)
+            if await reply.end_text():
+                if habits.calls_tools is None and reply.finish == "stop":
+                    beside = await self._try_tools(request, habits)
+                runs_shown = habits.calls_tools is False
         except (RunFailure, anyio.get_cancelled_exc_class()):
             if reply.begun:
                 with anyio.CancelScope(shield=True):
                     await emit(UsageCounted(reply.usage))
             raise
-        runs_shown, beside = False, None
-        if await reply.end_text():
-            if habits.calls_tools is None and reply.finish == "stop":
-                beside = await self._try_tools(request, habits)
-            runs_shown = habits.calls_tools is False
         if reply.has_called:
             habits.calls_tools = True if habits.calls_tools is None else habits.calls_tools
         habits.thinks_from_the_start |= reply.thought_unopened

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import pytest
 
 from kernelci.engine.events import TextDelta
@@ -14,7 +16,20 @@ from kernelci.protocol import ids
 from kernelci.protocol.objects import Run, RunStep, Thread
 from kernelci.protocol.usage import Used
 from tests.engine.conftest import Engine, Unheard
-from tests.upstream import Calls, Chunks, Drops, NeverEnds, Runs, Says, Upstream, finish_chunk, text_chunk
+from tests.upstream import (
+    Answer,
+    Body,
+    Calls,
+    Chunks,
+    Drops,
+    Hangs,
+    NeverEnds,
+    Runs,
+    Says,
+    Upstream,
+    finish_chunk,
+    text_chunk,
+)
 
 PRICE = "price = { prompt = 1000, completion = 4000, cached = 100 }"  # so that a thousand tokens are a dollar
 
@@ -193,3 +208,25 @@ async def test_a_reply_that_is_cancelled_is_counted_too(engine: Engine, upstream
         assert ended.usage
         assert (ended.usage.completion_tokens, ended.usage.estimated) == (100, True)
         assert (await used(engine, run)).tokens == ended.usage.total_tokens
+
+
+async def test_a_run_that_is_cancelled_while_its_model_is_tried_has_cost_its_reply(
+    engine: Engine, upstream: Upstream
+) -> None:
+    tried = threading.Event()
+    fenced = Chunks([text_chunk("```python\n" + "1 + 1\n" * 10 + "```"), finish_chunk()])
+
+    def answer(body: Body) -> Answer:
+        if "48611" not in str(body["messages"]):
+            return fenced
+        tried.set()
+        return Hangs()
+
+    upstream.will(answer)
+    async with serving(engine, upstream):
+        run = await engine.ask()
+        await engine.supervisor.start(run)
+        assert await anyio.to_thread.run_sync(tried.wait, 10)
+        await engine.supervisor.cancel(run)
+        await engine.end_of(run)
+        assert (await used(engine, run)).tokens > 15
