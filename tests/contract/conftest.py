@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from kernelci.protocol.usage import Price
 from kernelci.server import running
 from kernelci.settings import Settings
 from tests.contract.judged import judging, judging_async
+from tests.upstream import Upstream
 
 KEY = "contract-key"
 API_VERSION = "2024-05-01-preview"
@@ -83,6 +85,22 @@ def small_server(tmp_path: Path) -> Generator[str]:
     """The address of a server that takes files of a million bytes at most."""
     with running(Settings(data_dir=tmp_path, port=0, max_upload=1_000_000), Clerk()) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Generator[Upstream]:
+    with Upstream() as upstream:
+        yield upstream
+
+
+@contextmanager
+def serving(folder: Path, upstream: Upstream, **settings: Any) -> Generator[OpenAI]:
+    """The SDK's client of a server that asks that endpoint."""
+    with (
+        running(Settings(data_dir=folder, port=0, model_url=upstream.url, **settings)) as url,
+        sdk_of(url) as client,
+    ):
+        yield client
 
 
 SURFACES = ["openai", "azure", "azure v1"]

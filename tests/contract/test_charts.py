@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from tests.contract.test_long_outputs import CODE, asked, results, serving, streamed
+from tests.contract.conftest import serving
+from tests.contract.test_long_outputs import CODE, asked, results, streamed
 from tests.upstream import Body, Calls, Fails, Runs, Says, Upstream
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
@@ -34,12 +35,6 @@ def seen(body: Body) -> list[str]:
     parts = [part for each in body["messages"] if isinstance(each["content"], list) for part in each["content"]]
     urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
     return [base64.b64decode(url.partition("base64,")[2])[4:].decode() for url in urls]
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Generator[Upstream]:
-    with Upstream() as upstream:
-        yield upstream
 
 
 @pytest.fixture(scope="module")

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from openai import OpenAI
 
-from kernelci.server import running
-from kernelci.settings import Settings
-from tests.contract.conftest import sdk_of
+from tests.contract.conftest import serving
 from tests.contract.test_catching_up import events
 from tests.contract.test_output import without_index
 from tests.upstream import Answer, Body, Calls, Fails, Reply, Runs, Says, Upstream
@@ -23,22 +20,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning"
 CODE: Any = {"type": "code_interpreter"}
 ROWS = "for row in range(1, 3001): print('row', row, 'needle' if row == 900 else '')"
 FAILS = "print('x' * 5000); undefined"
-
-
-@contextmanager
-def serving(folder: Path, upstream: Upstream, **settings: Any) -> Generator[OpenAI]:
-    """The SDK's client of a server that asks that endpoint."""
-    with (
-        running(Settings(data_dir=folder, port=0, model_url=upstream.url, **settings)) as url,
-        sdk_of(url) as client,
-    ):
-        yield client
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Generator[Upstream]:
-    with Upstream() as upstream:
-        yield upstream
 
 
 @pytest.fixture(scope="module")

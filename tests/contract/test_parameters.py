@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from openai import OpenAI
 
-from kernelci.server import running
-from kernelci.settings import Settings
-from tests.contract.conftest import sdk_of
+from tests.contract.conftest import serving
 from tests.upstream import (
     Calls,
     Chunks,
@@ -33,19 +30,8 @@ FUNCTION: Any = {"type": "function", "function": {"name": "weather", "parameters
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Generator[Upstream]:
-    with Upstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
 def sdk(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Generator[OpenAI]:
-    """The SDK's client of a server that asks that endpoint."""
-    folder: Path = tmp_path_factory.mktemp("parameters")
-    with (
-        running(Settings(data_dir=folder, port=0, model_url=upstream.url)) as url,
-        sdk_of(url) as client,
-    ):
+    with serving(tmp_path_factory.mktemp("parameters"), upstream) as client:
         yield client
 
 

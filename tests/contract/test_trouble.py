@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from kernelci.server import running
 from kernelci.settings import Settings
-from tests.contract.conftest import sdk_of
+from tests.contract.conftest import sdk_of, serving
 from tests.upstream import Answer, Drops, Fails, Hangs, Runs, Says, Upstream, text_chunk
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
@@ -22,17 +22,8 @@ CODE: Any = {"type": "code_interpreter"}
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Generator[Upstream]:
-    with Upstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
 def sdk(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Generator[OpenAI]:
-    """The SDK's client of a server that asks that endpoint."""
-    folder: Path = tmp_path_factory.mktemp("trouble")
-    settings = Settings(data_dir=folder, port=0, model_url=upstream.url, model_key=SecretStr(KEY))
-    with running(settings) as url, sdk_of(url) as client:
+    with serving(tmp_path_factory.mktemp("trouble"), upstream, model_key=SecretStr(KEY)) as client:
         yield client
 
 
