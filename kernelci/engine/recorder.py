@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import replace
 from typing import Final
 
@@ -101,6 +102,24 @@ class Recorder:
                         self._meanwhile(self._keep_if_possible)
                     else:
                         await self._keep()
+
+    async def accept(self, event: Event) -> None:
+        """Take in what a client says, who may say it again: as `emit`, but what is not stored has not been said.
+
+        Raises:
+            IllegalMove: the status table does not allow it; nothing is recorded.
+        """
+        with anyio.CancelScope(shield=True):
+            async with self._one_at_a_time:
+                before = deepcopy(self._open)
+                self._waiting += (taken := [(each, self._open.apply(each)) for each in self._open.implied(event)])
+                try:
+                    await self._keep()
+                except BaseException:
+                    before.amend(self.run)  # a client may have changed its metadata meanwhile
+                    self._open = before
+                    del self._waiting[-len(taken) :]
+                    raise
 
     @property
     def is_kept(self) -> bool:

@@ -95,7 +95,7 @@ class Supervisor:
         if sorted(wanted) != sorted(outputs):
             raise InvalidRequest(f"Expected tool outputs for call_ids {wanted}, got {list(outputs)}")
         try:
-            await driven.recorder.emit(OutputsSubmitted(outputs))
+            await driven.recorder.accept(OutputsSubmitted(outputs))
         except IllegalMove as late:
             raise IllegalMove(f'Runs in status "{driven.run.status}" do not accept tool outputs.') from late
         queued = driven.run
@@ -111,7 +111,7 @@ class Supervisor:
         driven = self._driven.get(run.id)
         if driven is None:
             raise IllegalMove(f"Runs in status '{run.status}' do not accept answers.")
-        await driven.recorder.emit(ApprovalGiven(call_id, answer))
+        await driven.recorder.accept(ApprovalGiven(call_id, answer))
         driven.answered.set()
 
     def amend(self, changed: Run | Message) -> None:
@@ -132,8 +132,9 @@ class Supervisor:
             await driven.recorder.emit(RunMoved("cancelling"))
         except IllegalMove as ended:
             raise IllegalMove(f"Cannot cancel run with status '{driven.run.status}'.") from ended
-        cancelling = driven.run
-        driven.scope.cancel()
+        finally:
+            if (cancelling := driven.run).status == "cancelling":
+                driven.scope.cancel()  # even where that could not be stored: its end may be, later
         return cancelling
 
     async def _heal(self) -> None:

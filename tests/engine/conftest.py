@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -18,7 +19,7 @@ from kernelci.engine.ports import CellResult, Model, Models, MountedFile, OnOutp
 from kernelci.engine.publish import Publisher
 from kernelci.engine.supervisor import Supervisor
 from kernelci.protocol import ids
-from kernelci.protocol.objects import Assistant, Cell, Message, Run, Thread
+from kernelci.protocol.objects import Assistant, Cell, Message, Object, Run, Thread
 from kernelci.protocol.parts import CodeInterpreterTool, Function, FunctionTool, Text, TextPart
 from kernelci.protocol.usage import Price
 from kernelci.settings import Settings
@@ -83,6 +84,24 @@ class NotedTranscripts:
         self.items.clear()
 
 
+class FillingStore(SqlStore):
+    """A store whose disk can be full: it refuses a write for each of `refusals`, which all its views share."""
+
+    def __init__(self, url: str) -> None:
+        """An empty list: it takes everything."""
+        super().__init__(url)
+        self.refusals: list[OSError] = []
+
+    def is_full_once(self) -> None:
+        """Have it refuse the next write."""
+        self.refusals.append(OSError(errno.ENOSPC, "No space left on device"))
+
+    async def put(self, *objects: Object) -> tuple[Message, ...]:
+        if self.refusals:
+            raise self.refusals.pop()
+        return await super().put(*objects)
+
+
 @dataclass(slots=True)
 class Engine:
     """An engine at work in a folder; `start` may be called again, as after a crash."""
@@ -92,13 +111,13 @@ class Engine:
     transcripts: NotedTranscripts = field(default_factory=NotedTranscripts)
     bus: JournalBus = field(default_factory=JournalBus)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    store: SqlStore = field(init=False)
+    store: FillingStore = field(init=False)
     supervisor: Supervisor = field(init=False)
 
     async def start(self, models: Models, **settings: Any) -> None:
         """Begin to drive runs with this model, healing what is there."""
         self.bus = JournalBus()
-        self.store = await self.stack.enter_async_context(SqlStore(f"sqlite:///{self.folder / 'kernelci.db'}"))
+        self.store = await self.stack.enter_async_context(FillingStore(f"sqlite:///{self.folder / 'kernelci.db'}"))
         blobs = await self.stack.enter_async_context(FolderBlobs(self.folder / "blobs"))
         publisher = Publisher(store=self.store, blobs=blobs, sessions=self.session, limit=1000)
         driver = Driver(

@@ -286,6 +286,21 @@ async def test_only_one_answer_counts(engine: Engine) -> None:
     assert (codes, refused) in ((["x"], ["reject"]), ([], ["approve"]))
 
 
+async def test_an_answer_that_the_store_refuses_can_be_given_again(engine: Engine) -> None:
+    codes = ran(engine)
+    await engine.start(ScriptedModel([Turn(code="x"), Turn(text="done")]), approval="code")
+    run, step = await waiting(engine)
+    seen = engine.bus.last(run.id)
+    engine.store.is_full_once()
+    with pytest.raises(OSError, match="No space left"):
+        await engine.supervisor.answer(run, approval(step).calls[0].id, Answer(decision="edit", code="y"))
+    assert (await step_of(engine, run), engine.bus.last(run.id), codes) == (step, seen, [])
+    await engine.supervisor.answer(run, approval(step).calls[0].id, YES)
+    with anyio.fail_after(20):
+        run = await end_of(engine, run)
+    assert (run.status, codes) == ("completed", ["x"]), "not the code that was refused"
+
+
 def test_the_clock_stands_still_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     run = queued().model_copy(update={"status": "in_progress", "started_at": 300, "expires_at": 1_000})
     event = ApprovalAsked((Call("call_a", CODE_TOOL, "{}", "a"),))

@@ -316,6 +316,38 @@ async def test_outputs_are_taken_once(engine: Engine) -> None:
     assert "do not accept tool outputs" in refused[0]
 
 
+async def test_outputs_that_a_store_refuses_can_be_submitted_again(engine: Engine) -> None:
+    def last(request: ModelRequest) -> Turn:
+        return Turn(text=request.messages[-1]["content"])
+
+    await engine.start(ScriptedModel([Turn(functions=(CallFunction("f"),)), last]))
+    run = await engine.finished(await engine.ask())
+    assert run.required_action
+    outputs = {run.required_action.submit_tool_outputs.tool_calls[0].id: "x"}
+    seen = engine.bus.last(run.id)
+    engine.store.is_full_once()
+    with pytest.raises(OSError, match="No space left"):
+        await engine.supervisor.submit(run, outputs)
+    assert await engine.store.get(Run, run.id) == run
+    assert engine.bus.last(run.id) == seen, "nobody is told of what has not happened"
+    await engine.supervisor.submit(run, outputs)
+    with anyio.fail_after(20):
+        await engine.end_of(run, after=seen)
+    assert (await engine.store.get(Run, run.id)).status == "completed"
+    assert (await engine.store.all(Message, within=run.thread_id))[-1].content[0].text.value == "x"
+
+
+async def test_a_run_that_waits_is_cancelled_even_if_the_store_refuses_that(engine: Engine) -> None:
+    await engine.start(ScriptedModel([Turn(functions=(CallFunction("f"),))]))
+    run = await engine.finished(await engine.ask())
+    engine.store.is_full_once()
+    with pytest.raises(OSError, match="No space left"):
+        await engine.supervisor.cancel(run)
+    with anyio.fail_after(20):
+        await engine.end_of(run, after=engine.bus.last(run.id))
+    assert (await engine.store.get(Run, run.id)).status == "cancelled"
+
+
 async def test_what_a_store_refused_once_goes_with_the_next(engine: Engine) -> None:
     await engine.start(ScriptedModel([Turn(text="hello")]))
     run = await engine.ask()
