@@ -47,6 +47,7 @@ class Printed:
         self._left = MOST
         self._sent = self._begun = 0.0
         self._pipes: dict[int, tuple[Name, codecs.IncrementalDecoder]] = {}
+        self._in_pipes = select.poll()
         self._wake, self._woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         for descriptor, name in ((1, "stdout"), (2, "stderr")):
             reader, writer = os.pipe()
@@ -55,6 +56,7 @@ class Printed:
             os.dup2(writer, descriptor)
             os.close(writer)
             self._pipes[reader] = (name, _decoder())
+            self._in_pipes.register(reader, select.POLLIN)
         threading.Thread(target=self._pump, daemon=True, name="printed").start()
 
     def stream(self, name: Name) -> Stream:
@@ -66,7 +68,7 @@ class Printed:
         with self._one_at_a_time:
             if not cells.works_for(self.wire.cell):
                 return
-            for reader in self._pipes:  # what a subprocess has printed before this
+            for reader, _ in self._in_pipes.poll(0):  # what a subprocess has printed before this
                 self._read(reader)
             first = not self._waiting
             self._take(name, text)
