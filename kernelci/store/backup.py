@@ -1,6 +1,8 @@
 """A data folder in one file, and out of it again: what a person keeps in case the disk is lost.
 
-    version, kernelci.db, blobs/ab/abcd…    in a tar, in this order
+    version, SHA256SUMS, kernelci.db, blobs/ab/abcd…    in a tar, in this order
+
+The sums are those of the version and the database, as `sha256sum --check` reads them; a blob is named by its own.
 
 It is made beside a running server, too: the database as it was at one moment, by SQLite's own means, then the bytes
 of its files, which never change. What is derived (notebooks) or belongs to kernels (sessions) is not in it, nor are
@@ -17,7 +19,8 @@ import re
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Generator, Set
+import tempfile
+from collections.abc import Generator, Mapping, Set
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
@@ -30,7 +33,7 @@ STAGING = ".backup"
 
 RESTORING = ".restoring"
 
-_DATABASE, _VERSION = "kernelci.db", "version"
+_DATABASE, _VERSION, _SUMS = "kernelci.db", "version", "SHA256SUMS"
 _BLOB = re.compile(r"blobs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
 _CHUNK = 1 << 20
 
@@ -43,15 +46,14 @@ def back_up(folder: DataFolder, target: Path) -> int:
     """
     if not folder.database.exists():
         raise StartupError(f"There is nothing to back up in {folder.path}. Is it the right --data-dir?")
-    if target.exists():
+    if os.path.lexists(target):
         raise StartupError(f"{target} exists already. A backup is a new file.")
-    draft = target.with_name(target.name + ".new")
     try:
-        with _staging(folder.path) as staging, _private(draft) as file:
+        with _staging(folder.path) as staging, _draft_of(target) as file:
             version, held = _gathered(folder, staging)
             _pack(file, staging, version)
             os.fsync(file.fileno())
-            draft.replace(target)
+            Path(file.name).replace(target)
     except (OSError, sqlite3.Error) as error:
         raise StartupError(f"The backup cannot be made: {_reason(error)}.") from error
     return held
@@ -72,8 +74,7 @@ def restore(source: Path, folder: DataFolder) -> int:
             raise StartupError(f"{data} is not empty. A backup is restored into a new folder: give its --data-dir.")
         staging.mkdir(mode=0o700)
         try:
-            _unpack(source, staging)
-            held = _checked(source, staging)
+            held = _checked(source, staging, _unpack(source, staging))
             for name in ("blobs", _VERSION, _DATABASE):  # the last makes it a data folder
                 (staging / name).replace(data / name)
             os.sync()
@@ -85,13 +86,13 @@ def restore(source: Path, folder: DataFolder) -> int:
 
 
 @contextmanager
-def _private(draft: Path) -> Generator[IO[bytes]]:
-    """A new file for this person alone, which is gone afterwards unless it has another name by then."""
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+def _draft_of(target: Path) -> Generator[IO[bytes]]:
+    """A new file beside it for this person alone, which is gone afterwards unless it has another name by then."""
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f"{target.name}.", delete=False) as file:
+        try:
             yield file
-    finally:
-        draft.unlink(missing_ok=True)
+        finally:
+            Path(file.name).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -171,25 +172,36 @@ def _held(database: sqlite3.Connection) -> frozenset[str]:
 
 
 def _pack(file: IO[bytes], staging: Path, version: int) -> None:
+    stamp = f"{version}\n".encode()
+    with (staging / _DATABASE).open("rb") as database:
+        sums = {
+            _VERSION: hashlib.sha256(stamp).hexdigest(),
+            _DATABASE: hashlib.file_digest(database, "sha256").hexdigest(),
+        }
     with tarfile.open(fileobj=file, mode="w", dereference=True) as tar:
-        stamp = f"{version}\n".encode()
-        about = tarfile.TarInfo(_VERSION)
-        about.size, about.mode = len(stamp), 0o600
-        tar.addfile(about, io.BytesIO(stamp))
+        for name, content in ((_VERSION, stamp), (_SUMS, _listed(sums))):
+            about = tarfile.TarInfo(name)
+            about.size, about.mode = len(content), 0o600
+            tar.addfile(about, io.BytesIO(content))
         tar.add(staging / _DATABASE, _DATABASE)
         for link in sorted(staging.iterdir()):
             if link.name != _DATABASE:
                 tar.add(link, f"blobs/{link.name[:2]}/{link.name}")
 
 
-def _unpack(source: Path, staging: Path) -> None:
-    """Take out what belongs into a backup; compressed ones are fine."""
+def _listed(sums: Mapping[str, str]) -> bytes:
+    return "".join(f"{sums[name]}  {name}\n" for name in (_VERSION, _DATABASE)).encode()
+
+
+def _unpack(source: Path, staging: Path) -> dict[str, str]:
+    """Take out what belongs into a backup, a compressed one, too; gives the SHA-256 of each by its name."""
+    sums: dict[str, str] = {}
     (staging / "blobs").mkdir(mode=0o700)
     with tarfile.open(source, "r|*") as tar:
         for member in tar:
             blob = _BLOB.fullmatch(member.name)
             content = tar.extractfile(member) if member.isreg() else None
-            if content is None or not (blob or member.name in (_VERSION, _DATABASE)):
+            if content is None or not (blob or member.name in (_VERSION, _SUMS, _DATABASE)):
                 raise StartupError(f"{source} is no backup of kernelci's: it holds {member.name!r}.")
             place = staging / member.name
             place.parent.mkdir(mode=0o700, exist_ok=True)
@@ -198,10 +210,12 @@ def _unpack(source: Path, staging: Path) -> None:
                 while chunk := content.read(_CHUNK):
                     hashed.update(chunk)
                     file.write(chunk)
-            if blob and hashed.hexdigest() != blob[2]:
+            sums[member.name] = hashed.hexdigest()
+            if blob and sums[member.name] != blob[2]:
                 raise StartupError(f"{source} is damaged: the bytes of {blob[2]} are others.")
             if member.name == _VERSION:
                 _check_version(source, place)
+    return sums
 
 
 def _check_version(source: Path, stamp: Path) -> None:
@@ -210,15 +224,18 @@ def _check_version(source: Path, stamp: Path) -> None:
         raise DataFolderTooNew(f"{source} was made by a newer kernelci. Upgrade kernelci first.")
 
 
-def _checked(source: Path, staging: Path) -> int:
-    """How many files' bytes are there: all that the database speaks of."""
-    if not ((staging / _VERSION).exists() and (staging / _DATABASE).exists()):
-        raise StartupError(f"{source} is no whole backup of kernelci's: it has no database.")
+def _checked(source: Path, staging: Path, sums: Mapping[str, str]) -> int:
+    """How many files' bytes are there: all that the database speaks of, which is as it was packed."""
+    lacking = [name for name in (_VERSION, _SUMS, _DATABASE) if name not in sums]
+    if lacking:
+        raise StartupError(f"{source} is no whole backup of kernelci's: it lacks {', '.join(lacking)}.")
+    if (staging / _SUMS).read_bytes() != _listed(sums):
+        raise StartupError(f"{source} is damaged: the bytes of its database are others.")
     with closing(sqlite3.connect(staging / _DATABASE)) as database:
         if database.execute("PRAGMA quick_check").fetchall() != [("ok",)]:
             raise StartupError(f"{source} is damaged: its database is.")
         held = _held(database)
-    lacking = [sha256 for sha256 in held if not (staging / "blobs" / sha256[:2] / sha256).exists()]
+    lacking = [sha256 for sha256 in held if f"blobs/{sha256[:2]}/{sha256}" not in sums]
     if lacking:
         raise StartupError(f"{source} is no whole backup: the bytes of {len(lacking)} files are missing.")
     return len(held)

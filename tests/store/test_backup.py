@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import sqlite3
+import subprocess
 import tarfile
 from collections.abc import Callable
 from contextlib import closing
@@ -90,12 +91,30 @@ async def test_a_backup_is_one_private_file_without_what_is_derived_or_half_ther
         await to_thread.run_sync(back_up, folder, tmp_path / "b.tar")
     assert mode(tmp_path / "b.tar") == 0o600
     with tarfile.open(tmp_path / "b.tar") as tar:
-        assert tar.getnames() == ["version", "kernelci.db", f"blobs/{held.blob[:2]}/{held.blob}"]
+        assert tar.getnames() == ["version", "SHA256SUMS", "kernelci.db", f"blobs/{held.blob[:2]}/{held.blob}"]
+        tar.extractall(tmp_path / "by hand", filter="data")
+    subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=tmp_path / "by hand", check=True)
     assert await to_thread.run_sync(restore, tmp_path / "b.tar", DataFolder(tmp_path / "new")) == 1
     assert {mode(each) for each in (tmp_path / "new").rglob("*")} == {0o600, 0o700}
     async with DataFolder(tmp_path / "new") as folder, SqlStore(folder.url) as store:
         assert await store.pending_uploads() == frozenset()
         assert await store.find(type(done), done.id) == done
+
+
+async def test_what_lies_beside_it_is_neither_written_nor_followed(tmp_path: Path) -> None:
+    await filled(tmp_path / "data", b"content")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "precious").write_bytes(b"precious")
+    (tmp_path / "a.tar.new").symlink_to(tmp_path / "precious")
+    (tmp_path / "b.tar.new").touch(mode=0o644)
+    for name in ("a.tar", "b.tar"):
+        back_up(DataFolder(tmp_path / "data"), tmp_path / name)
+        assert (tmp_path / name).is_file() and not (tmp_path / name).is_symlink()
+        assert mode(tmp_path / name) == 0o600
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+    assert (tmp_path / "b.tar.new").read_bytes() == b""
+    with pytest.raises(StartupError, match="exists already"):
+        back_up(DataFolder(tmp_path / "data"), tmp_path / "link")
 
 
 async def test_a_killed_or_second_backup_is_in_nobodys_way(tmp_path: Path) -> None:
@@ -153,16 +172,24 @@ def packed(members: dict[str, bytes], kind: bytes = tarfile.REGTYPE) -> bytes:
     return packed.getvalue()
 
 
+NO_DATABASE = {"version": b"1\n", "kernelci.db": b"no database"}
+STAMP = f"{VERSION}\n".encode()
+SUMS = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in NO_DATABASE.items()).encode()
+
 DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "cut short": (lambda whole: whole[: len(whole) // 2], "cannot be restored|no whole backup"),
-    "other bytes": (lambda whole: whole.replace(b"content", b"CONTENT"), "is damaged"),
+    "another byte in a file": (lambda whole: whole.replace(b"content", b"Content"), "is damaged"),
+    "another byte in a row": (lambda whole: whole.replace(b"a.csv", b"b.csv"), "is damaged"),
+    "another version": (lambda whole: whole.replace(STAMP, b"0" + STAMP[1:], 1), "is damaged"),
+    "another sum": (lambda whole: whole.replace(b"  kernelci.db\n", b"  kernelci.DB\n"), "is damaged"),
+    "no sums": (lambda _: packed(NO_DATABASE), "no whole backup"),
     "no tar": (lambda _: b"no tar at all", "cannot be restored"),
     "empty": (lambda _: b"", "cannot be restored"),
     "a way out": (lambda _: packed({"../outside": b"x"}), "no backup of kernelci's"),
     "an absolute name": (lambda _: packed({"/tmp/outside": b"x"}), "no backup of kernelci's"),
     "a link": (lambda _: packed({"kernelci.db": b""}, tarfile.SYMTYPE), "no backup of kernelci's"),
     "nothing in it": (lambda _: packed({}), "no whole backup"),
-    "no database": (lambda _: packed({"version": b"1\n", "kernelci.db": b"no database"}), "cannot be restored"),
+    "no database": (lambda _: packed({**NO_DATABASE, "SHA256SUMS": SUMS}), "cannot be restored"),
     "twice": (lambda _: packed({"version": b"1\n"})[:1024] * 2 + bytes(1024), "cannot be restored"),
 }
 
@@ -172,7 +199,10 @@ async def test_a_damaged_backup_is_refused_and_leaves_nothing(tmp_path: Path, da
     await filled(tmp_path / "data", b"content")
     back_up(DataFolder(tmp_path / "data"), tmp_path / "b.tar")
     spoil, words = DAMAGES[damage]
-    (tmp_path / "b.tar").write_bytes(spoil((tmp_path / "b.tar").read_bytes()))
+    whole = (tmp_path / "b.tar").read_bytes()
+    spoilt = spoil(whole)
+    assert spoilt != whole
+    (tmp_path / "b.tar").write_bytes(spoilt)
     with pytest.raises(StartupError, match=words):
         restore(tmp_path / "b.tar", DataFolder(tmp_path / "new"))
     assert list((tmp_path / "new").iterdir()) == []
