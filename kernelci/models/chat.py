@@ -22,6 +22,7 @@ from kernelci.models.conversation import pictures_in
 from kernelci.models.endpoint import Endpoint, TooLong
 from kernelci.models.failures import broken_off, failure, status_of, without_end
 from kernelci.models.habits import Habits
+from kernelci.models.most import with_room, with_room_again
 from kernelci.models.sight import ANY_NUMBER, asked_about, pictured, pictured_again
 from kernelci.models.streamed import StreamedReply
 from kernelci.models.toolless import refuses_tools, without_tools
@@ -149,6 +150,7 @@ class ChatModel:
             raise failure(error, self._endpoint, begun=begun, said=said) from None
 
     def _body(self, asked: ModelRequest, habits: Habits) -> JsonObject:
+        asked = with_room(asked, habits)
         # In words the calls of the conversation, too, where no tool is offered now.
         return _body(without_tools(asked) if habits.calls_tools is False else asked, self._refused)
 
@@ -165,7 +167,7 @@ class ChatModel:
             habits.calls_tools = False
             self._log_found("cannot call tools")
             return asked
-        if again := pictured_again(error, request, asked, habits):
+        if again := with_room_again(error, asked, habits) or pictured_again(error, request, asked, habits):
             return again
         if (refused := _refused(body, error)) and refused not in self._refused:
             self._refused.add(refused)

@@ -10,12 +10,14 @@ from kernelci.models.thoughts import thinks_from_the_start
 @dataclass(slots=True)
 class Habits:
     """How one model answers. `calls_tools` is None until it is known, as is the number of `pictures` that it takes
-    in one question; `takes_figures` is whether a user's message may follow a tool's result.
+    in one question; `takes_figures` is whether a user's message may follow a tool's result. More than `most_tokens`
+    are refused where a reply is asked for with them.
     """
 
     calls_tools: bool | None = None
     pictures: int | None = None
     takes_figures: bool = True
+    most_tokens: int | None = None
     thinks_from_the_start: bool = False
 
     @classmethod

@@ -22,6 +22,7 @@ from tests.upstream import (
     Calls,
     Chunks,
     Drops,
+    Fails,
     Hangs,
     NeverEnds,
     Runs,
@@ -115,6 +116,73 @@ async def test_a_budget_of_money_needs_a_price(engine: Engine, upstream: Upstrea
         "The setting max_thread_cost needs the model's price, and nobody has said that of 'm'."
     )
     assert upstream.requests == []
+
+
+TOO_MANY = {
+    "OpenAI": (16384, "max_tokens is too large: {asked}. This model supports at most 16384 completion tokens."),
+    "vLLM": (
+        32768 - 100,
+        """'max_tokens' or 'max_completion_tokens' is too large: {asked}. This model's maximum context length is
+        32768 tokens and your request has 100 input tokens ({asked} > 32768 - 100). None""",
+    ),
+    "vLLM, older": (
+        4096 - 10,
+        """This model's maximum context length is 4096 tokens. However, you requested {asked} tokens (10 in the
+        messages, {asked} in the completion). Please reduce the length of the messages or completion.""",
+    ),
+    "vLLM, newer": (
+        8192 - 193,
+        """This model's maximum context length is 8192 tokens. However, you requested {asked} output tokens and
+        your prompt contains at least 193 input tokens, for a total of at least 99999 tokens.""",
+    ),
+    "Anthropic": (8192, "max_tokens: {asked} > 8192, which is the maximum allowed number of output tokens for m"),
+    "DeepSeek": (8192, "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]"),
+    "Groq": (8192, "`max_tokens` must be less than or equal to `8192`, the maximum value for this model"),
+    "Together": (4097, "`inputs` tokens + `max_new_tokens` must be <= 4097. Given: 9 `inputs` tokens"),
+    "nobody we know": (5000, "max_tokens: that is far too large."),
+}
+"""What endpoints give at most, and what they say to who asks for more."""
+
+
+@pytest.mark.parametrize("maker", TOO_MANY)
+async def test_a_budget_may_be_more_than_a_reply_of_the_model_can_have(
+    engine: Engine, upstream: Upstream, maker: str
+) -> None:
+    most, says = TOO_MANY[maker]
+
+    def answer(body: Body) -> Answer:
+        asked = body.get("max_tokens", 0)
+        return (
+            Fails(400, {"error": {"message": " ".join(says.format(asked=asked).split())}})
+            if asked > most
+            else Says("Hi.")
+        )
+
+    upstream.will(answer)
+    async with serving(engine, upstream, max_thread_tokens=100_000):
+        first = await engine.finished(await engine.ask("one"))
+        assert (first.status, first.last_error) == ("completed", None)
+        assert len(upstream.requests) == 2
+        again = await engine.finished(await engine.ask_again(first, "two"))
+        assert again.status == "completed"
+        assert [message["content"] for message in upstream.requests[-1].body["messages"]] == ["one", "Hi.", "two"]
+        assert len(upstream.requests) == 3
+        assert not {"max_tokens", "max_completion_tokens"} & set(upstream.requests[-1].body)
+        await engine.finished(await engine.ask(max_completion_tokens=50))
+        assert upstream.requests[-1].body["max_tokens"] == 50
+
+
+async def test_a_reply_that_may_not_be_limited_there_is_limited_here(engine: Engine, upstream: Upstream) -> None:
+    def answer(body: Body) -> Answer:
+        refused = {"error": {"message": "max_tokens is too large: it supports at most 100."}}
+        return Fails(400, refused) if "max_tokens" in body else NeverEnds([text_chunk("again and again, ")])
+
+    upstream.will(answer)
+    async with serving(engine, upstream, max_run_tokens=1000):
+        run = await engine.finished(await engine.ask())
+        assert "it has used about " in why(run)
+        assert run.usage
+        assert run.usage.total_tokens < 2000
 
 
 @pytest.mark.parametrize(

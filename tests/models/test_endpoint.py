@@ -107,7 +107,6 @@ async def test_a_parameter_that_is_refused_is_left_out_for_good(upstream, refusa
 @pytest.mark.parametrize(
     "refusal",
     [
-        refuses("max_tokens is too large: 100. This model supports at most 50."),
         refuses("The messages are too long."),
         Fails(404, {"error": {"message": "stream_options"}}),
     ],
