@@ -262,7 +262,8 @@ class OpenRun:
         if self._step is None:
             self._usage_due = usage + (self._usage_due or Usage())
         else:
-            self._step = self._step.model_copy(update={"usage": usage})
+            # It may stand there beside that of an earlier reply, which left no step.
+            self._step = self._step.model_copy(update={"usage": usage + (self._step.usage or Usage())})
         return Applied()
 
     def _move_step(self, event: StepOpened | StepMoved) -> Applied:

@@ -29,6 +29,9 @@ _FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_f
 LONGEST_REPLY = 1024 * 1024
 """Characters of one reply's thoughts, text and calls; a model that writes more is not going to end."""
 
+MOST_TOKENS = 100_000_000
+"""More than any model reads or writes at once: an endpoint that counts more has not counted."""
+
 
 class StreamedReply:
     """Takes the chunks of one reply and emits what `Model.reply` promises to emit.
@@ -215,12 +218,13 @@ class StreamedReply:
 
 
 def _counted(usage: Counted) -> Usage | None:
+    """What the endpoint has counted; None where it has not, or where that cannot be."""
     prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
-    if not prompt and not completion:
+    if not all(0 <= number <= MOST_TOKENS for number in (prompt, completion)) or not prompt + completion:
         return None
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
         total_tokens=prompt + completion,
-        cached_tokens=usage.cached_tokens or 0,
+        cached_tokens=min(max(0, usage.cached_tokens or 0), prompt),
     )

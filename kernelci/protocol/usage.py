@@ -53,7 +53,7 @@ class Price(BaseModel):
 
     def of(self, usage: Usage) -> float:
         """What that much costs."""
-        cached = min(usage.cached_tokens, usage.prompt_tokens) if self.cached is not None else 0
+        cached = usage.cached_tokens if self.cached is not None else 0
         asked = (usage.prompt_tokens - cached) * self.prompt + cached * (self.cached or 0.0)
         return (asked + usage.completion_tokens * self.completion) / _MILLION
 

@@ -4,12 +4,15 @@ no message, no code, no output, so that no observer can give them away.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from kernelci.protocol.objects import CellStatus, Run
 from kernelci.protocol.states import RunStatus
 from kernelci.protocol.usage import Usage
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +115,13 @@ Observer = Callable[[Fact], None]
 
 
 def told_to(*observers: Observer) -> Observer:
-    """The observer that tells all of these."""
+    """The observer that tells all of these. What one of them makes a mistake of is logged: no run fails of that."""
 
     def tell(fact: Fact) -> None:
         for observer in observers:
-            observer(fact)
+            try:
+                observer(fact)
+            except Exception:
+                logger.exception("a fact was not counted", extra={"action": "observer_failed"})
 
     return tell

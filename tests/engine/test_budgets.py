@@ -242,6 +242,64 @@ async def test_what_a_run_has_used_is_known_after_a_restart(engine: Engine, upst
         assert (await used(engine, run)).tokens == 350
 
 
+async def resumed(engine: Engine, run: Run) -> Run:
+    """A run that waited for the client, after its answer."""
+    waiting = await engine.store.get(Run, run.id)
+    assert waiting.required_action
+    calls = waiting.required_action.submit_tool_outputs.tool_calls
+    await engine.supervisor.submit(waiting, {call.id: "42" for call in calls})
+    await engine.end_of(run, after=engine.bus.last(run.id))
+    return await engine.store.get(Run, run.id)
+
+
+async def test_a_reply_that_leaves_no_step_has_cost_something_after_the_client_answered_too(
+    engine: Engine, upstream: Upstream
+) -> None:
+    calls_nothing = Calls("no_such_tool", {}, usage=(50, 3000))
+    upstream.will([calls_nothing, Says("Let me. ") + Calls("f", {}, usage=(60, 50)), Says("End.", usage=(60, 40))])
+    async with serving(engine, upstream, max_run_tokens=4000):
+        run = await resumed(engine, await engine.finished(await engine.ask()))
+        assert run.status == "completed"
+        assert upstream.requests[-1].body["max_tokens"] < 4000 - 3160
+        assert run.usage
+        assert run.usage.total_tokens == (await used(engine, run)).tokens == 3260
+
+
+# Counts that no endpoint means
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        {"prompt_tokens": -100_000, "completion_tokens": 50},
+        {"prompt_tokens": 10, "completion_tokens": -50},
+        {"prompt_tokens": 10**400, "completion_tokens": 5},
+        {"prompt_tokens": 10, "completion_tokens": 10**12},
+    ],
+)
+async def test_a_count_that_cannot_be_is_none(engine: Engine, upstream: Upstream, count: Body) -> None:
+    upstream.will([Chunks([text_chunk("So."), finish_chunk(), {"choices": [], "usage": count}])])
+    async with serving(engine, upstream, PRICE, max_run_tokens=1000):
+        run = await engine.finished(await engine.ask())
+    assert run.status == "completed"
+    assert run.usage
+    assert run.usage.estimated
+    assert 0 < run.usage.total_tokens < 200
+
+
+@pytest.mark.parametrize(("cached", "cost"), [(-(10**9), 1.0), (10**9, 0.1)])
+async def test_what_was_read_before_is_part_of_the_prompt(
+    engine: Engine, upstream: Upstream, cached: int, cost: float
+) -> None:
+    details = {"prompt_tokens_details": {"cached_tokens": cached}}
+    usage = {"prompt_tokens": 1000, "completion_tokens": 0, **details}
+    upstream.will([Chunks([text_chunk("So."), finish_chunk(), {"choices": [], "usage": usage}])])
+    async with serving(engine, upstream, PRICE):
+        run = await engine.finished(await engine.ask())
+    assert run.usage
+    assert run.usage.cost == pytest.approx(cost)
+
+
 # Replies that break off
 
 

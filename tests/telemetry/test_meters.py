@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 
 from kernelci.protocol.usage import Usage
 from kernelci.sessions.pool import Kernels
-from kernelci.telemetry.facts import Replied
+from kernelci.telemetry.facts import Fact, Replied, told_to
 from kernelci.telemetry.meters import Meters
 from kernelci.telemetry.names import MODELS
 from tests.telemetry.conftest import served
@@ -44,6 +45,17 @@ def test_metrics_are_behind_the_door_and_health_is_not(tmp_path: Path) -> None:
         assert client.http.get("/metrics", headers={"api-key": "secret"}).status_code == 200
         assert client.http.get("/metrics", headers={"origin": "https://example.com"}).status_code == 403
         assert client.http.get("/healthz").json() == {"status": "ok"}
+
+
+def test_an_observer_that_fails_is_logged_and_the_others_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    def fails(fact: Fact) -> None:
+        raise ValueError(fact)
+
+    told: list[Fact] = []
+    fact = Replied(None, "m", 1.0)
+    told_to(fails, told.append)(fact)
+    assert told == [fact]
+    assert [record.message for record in caplog.records] == ["a fact was not counted"]
 
 
 def test_names_of_models_are_only_so_many(tmp_path: Path) -> None:
