@@ -1,12 +1,13 @@
 """Text that is too long to be shown: its beginning and its end, a part of it, what is found in it (pure).
 
 A text is counted in rows: its lines, those of more than ROW characters as several, so that every part can be named.
-Nothing here takes more time than the text is long, or memory to speak of, whoever wrote it and whatever is sought.
+Nothing here goes through the text more than a few times, whoever wrote it and whatever is sought; a search makes
+one copy of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ ROW = 300
 """Characters of the longest row."""
 
 _MOST_FOUND = 1000  # rows that are counted
+_MOST_SOUGHT = 8  # texts that are looked for at once, each of which is a walk through the whole
 
 
 def abridged(text: str, room: int, name: str = "", hint: str = "") -> str:
@@ -45,13 +47,13 @@ def count(text: str) -> int:
 
 
 def part(text: str, first: int, last: int | None, room: int) -> str:
-    """The rows from `first` to `last`, counted from 1, as far as there is room; -1 is the last one.
+    """The rows from `first` to `last`, as far as there is room; they are counted from 1, or back from -1, the last.
 
     A line before them says which they are, one after them where they go on.
     """
     rows = max(1, count(text))
     first = max(1, rows + 1 + first if first < 0 else first)
-    last = min(rows, last or rows)
+    last = min(rows, rows + 1 + last if last and last < 0 else last or rows)
     if first > last:
         return f"[There are lines 1 to {rows:,}.]"
     begin = end = _start_of(text, first)
@@ -66,14 +68,18 @@ def part(text: str, first: int, last: int | None, room: int) -> str:
 def found(text: str, wanted: str, first: int, room: int) -> str:
     """The rows from `first` on that have it, in whatever case, as far as there is room, with those beside them.
 
-    `a|b` is looked for as it stands, and then as `a` or `b`.
+    `a|b` is looked for as it stands, and then as `a` or `b`, or any of eight such.
     """
     first = max(1, count(text) + 1 + first) if first < 0 else first
-    hits = list(islice(_rows_with(text, wanted, first), _MOST_FOUND))
-    if not hits and "|" in wanted:
-        either = [islice(_rows_with(text, each, first), _MOST_FOUND) for each in wanted.split("|") if each.strip()]
-        hits = sorted({hit for each in either for hit in each})[:_MOST_FOUND]
     where = f" from line {first:,} on" if first > 1 else ""
+    low, sought = text.lower(), wanted.lower()
+    if len(low) != len(text):  # the case of a few letters changes their number, and so every place after them
+        low, sought = text, wanted
+    hits = list(islice(_rows_with(text, low, [sought], first), _MOST_FOUND))
+    if not hits and "|" in sought:
+        either = [each for each in dict.fromkeys(sought.split("|")) if each.strip()]
+        hits = list(islice(_rows_with(text, low, either[:_MOST_SOUGHT], first), _MOST_FOUND))
+        where += f"; only the first {_MOST_SOUGHT} texts were looked for" if len(either) > _MOST_SOUGHT else ""
     if not hits:
         return f"[{wanted!r}: in none of the {count(text):,} lines{where}]"
     told: list[str] = []
@@ -136,20 +142,29 @@ def _start_of(text: str, row: int) -> int:
     return len(text) if row > 1 else 0
 
 
-def _rows_with(text: str, wanted: str, first: int) -> Iterator[_Row]:
-    """The rows in which a text begins, in order, from the row `first` on."""
-    low, sought = text.lower(), wanted.lower()
-    if len(low) != len(text):  # the case of a few letters changes their number, and so every place after them
-        low, sought = text, wanted
-    at = low.find(sought, _start_of(text, first))
+def _rows_with(text: str, low: str, sought: Sequence[str], first: int) -> Iterator[_Row]:
+    """The rows in which any of these begins, in order, from that row on; `low` is the text, cased as they are."""
+    start = _start_of(text, first)
+    places = {each: _place(low, each, start) for each in sought}
     before = 0
     for begin, end, rows, is_long in _stretches(text):
-        while begin <= at < end:
+        at = min(places.values(), default=len(text))
+        if at == len(text):
+            return
+        while at < end:
             row = _row_before(text, at) if not is_long else begin + min((at - begin) // ROW, rows - 1) * ROW
             number = before + 1 + ((row - begin) // ROW if is_long else text.count("\n", begin, row))
-            yield _Row(number, row, _row_end(text, row))
-            at = low.find(sought, _row_end(text, row))
+            past = _row_end(text, row)
+            yield _Row(number, row, past)
+            places = {each: _place(low, each, past) if place < past else place for each, place in places.items()}
+            at = min(places.values())
         before += rows
+
+
+def _place(low: str, sought: str, begin: int) -> int:
+    """Where it is from there on; the text's end, if nowhere."""
+    place = low.find(sought, begin)
+    return place if place >= 0 else len(low)
 
 
 def _with_those_beside(text: str, row: _Row) -> Iterator[_Row]:

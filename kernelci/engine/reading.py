@@ -17,12 +17,15 @@ from kernelci.protocol.parts import JsonObject
 _LONGEST_ARGUMENTS = 2000  # characters; mending them can take the square of that
 _LONGEST_SEARCH = 200
 _OFF_LOOP = 64 * 1024
-_RANGE = re.compile(r"\s*(-?\d{1,9})(?:\s*(?:-|:|to|,|\.\.)\s*(\d{1,9}))?")
+_RANGE = re.compile(r"\s*(-?\d{1,9})(?:\s*(?:-|:|to|,|\.\.)\s*(-?\d{1,9}))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which rows of which result: from and to a row, counted from 1, or those in which something is found."""
+    """Which rows of which result: from and to a row, or those in which something is found.
+
+    Rows are counted from 1, or back from the last, which is -1.
+    """
 
     name: str = ""
     first: int = 1

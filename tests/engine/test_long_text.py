@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,8 +61,14 @@ def test_page_by_page_nothing_is_lost(text: str, room: int) -> None:
 
 def test_parts_that_there_are_not() -> None:
     assert part(LINES, 5001, None, 1000) == part(LINES, 20, 10, 1000) == "[There are lines 1 to 5,000.]"
-    assert part(LINES, -2, None, 1000) == "[lines 4,999 to 5,000 of 5,000]\nline 4999\nline 5000"
+    assert (
+        part(LINES, -2, None, 1000)
+        == part(LINES, -2, -1, 1000)
+        == "[lines 4,999 to 5,000 of 5,000]\nline 4999\nline 5000"
+    )
     assert part(LINES, -9999, 1, 1000) == "[lines 1 to 1 of 5,000]\nline 1"
+    assert part(LINES, 4998, -3, 1000) == "[lines 4,998 to 4,998 of 5,000]\nline 4998"
+    assert part(LINES, 10, -9999, 1000) == "[There are lines 1 to 5,000.]"
     assert part("", 1, None, 1000) == "[lines 1 to 1 of 1]\n"
 
 
@@ -93,5 +100,61 @@ def test_each_line_that_has_it_is_found_and_numbered_as_it_is_read(text: str, wa
     assert all(row == rows[at - 1].rstrip("\n") for at, row in shown.items())
 
 
-def test_a_search_that_is_nearly_everywhere_is_over_at_once() -> None:
-    assert found("a" * 10_000_000, "a" * 199 + "b", 1, 1000).endswith("in none of the 33,334 lines]")
+def test_any_of_a_few_texts_is_found_and_more_are_said_to_be_too_many() -> None:
+    assert found(LINES, "LINE 7$|Line 4999|line 12\n|", 1, 1000) == (
+        "['LINE 7$|Line 4999|line 12\\n|': in 2 lines, 2 of them shown]\n"
+        "11: line 11\n12: line 12\n13: line 13\n…\n4998: line 4998\n4999: line 4999\n5000: line 5000"
+    )
+    assert found(LINES, "|".join("abcdfghjkm"), 1, 1000) == (
+        "['a|b|c|d|f|g|h|j|k|m': in none of the 5,000 lines; only the first 8 texts were looked for]"
+    )
+    assert found(LINES, "|", 1, 1000) == "['|': in none of the 5,000 lines]"
+    assert found("a|b\nb", "a|b", 1, 1000) == "['a|b': in 1 line, 1 of them shown]\n1: a|b\n2: b"
+
+
+class Watched(str):
+    """A text that knows how many of its characters have been looked at."""
+
+    seen: list[int]
+
+    def lower(self) -> Watched:
+        return watched(super().lower(), self.seen)
+
+    def find(self, wanted: str, *place: int) -> int:
+        at = super().find(wanted, *place)
+        self._look(at, *place)
+        return at
+
+    def rfind(self, wanted: str, *place: int) -> int:
+        at = super().rfind(wanted, *place)
+        begin, end = (*place, *(0, len(self))[len(place) :])
+        self._look(min(end, len(self)), max(begin, at))
+        return at
+
+    def count(self, wanted: str, *place: int) -> int:
+        self._look(-1, *place)
+        return super().count(wanted, *place)
+
+    def _look(self, at: int, *place: int) -> None:
+        begin, end = (*place, *(0, len(self))[len(place) :])
+        self.seen.append((at + 1 if at >= 0 else min(end, len(self))) - begin)
+
+
+def watched(text: str, seen: list[int]) -> Watched:
+    text = Watched(text)
+    text.seen = seen
+    return text
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["|".join("bcdefghijklmnopqrstuvwxyz" * 4), "a|" * 100, "a" * 199 + "b", "a", "a|b|c", "|".join("aaaaaaab")],
+)
+@pytest.mark.parametrize(
+    "content", ["a" * 400_000, "a\n" * 200_000, "\n" * 400_000, "a" * 200_000 + "\na" * 100_000]
+)
+def test_whatever_is_sought_the_text_is_gone_through_a_few_times(content: str, wanted: str) -> None:
+    seen: list[int] = []
+    found(watched(content, seen), wanted, 1, 1000)
+    found(watched(content, seen), wanted, -1, 1000)
+    assert sum(seen) < 2 * 16 * len(content)

@@ -28,6 +28,8 @@ def some_results() -> Results:
         ('{"id": "out_2", "lines": "120-180"}', Question("out_2", 120, 180)),
         ('{"id": "out_2", "line": 120.0}', Question("out_2", 120)),
         ('{"id": "out_2", "from_line": -20}', Question("out_2", -20)),
+        ('{"id": "out_2", "from_line": 10, "to_line": -1}', Question("out_2", 10, -1)),
+        ('{"id": "out_2", "lines": "10 to -1"}', Question("out_2", 10, -1)),
         ('{"id": "out_2", "from_line": 0}', Question("out_2", 1)),
         ('{"id": 2, "search": "error", "from_line": null}', Question("2", search="error")),
         ('"{\\"id\\": \\"out_2\\"}"', Question("out_2")),
