@@ -162,7 +162,7 @@ class Stream:
 
 def _opening(event: _CallEvent) -> JsonObject:
     """A call before anything is in it."""
-    if isinstance(event, CallDelta):
+    if isinstance(event, CallDelta | CallAnswered):
         return {"name": event.name, "arguments": "", "output": None}
     return {"input": "", "outputs": []}
 
@@ -174,8 +174,8 @@ def _more(event: _CallEvent, recorded: Recorded) -> JsonObject:
             return {"input": text}
         case CallDelta(_, _, arguments):
             return {"arguments": arguments}
-        case CallAnswered(_, output):
-            return {"output": output}
+        case CallAnswered():
+            return {"output": event.output}
         case OutputDelta(_, output):
             return {"outputs": [{"index": recorded.output_index, **output.model_dump(mode="json")}]}
 

@@ -208,12 +208,12 @@ class CallsDraft:
                 return Place(self._place(call_id), self._code(call_id).show(event))
             case Output(call_id):
                 self._code(call_id).ended = True
-            case CallAnswered(call_id, output):
-                self._function(call_id).output = output
+            case CallAnswered(call_id):
+                self._function(call_id).output = event.output
             case OutputsSubmitted(outputs):
                 for call_id, call in self._calls.items():
                     if isinstance(call, _Function):
-                        call.output = outputs.get(call_id)
+                        call.output = outputs.get(call_id, call.output)
                 return Place()
         return Place(self._place(event.call_id))
 
@@ -229,6 +229,11 @@ class CallsDraft:
             for id, call in begun
             if not call.ended
         ]
+
+    def awaits_more(self, than: str) -> bool:
+        """Whether a function's output is still to come, of another call."""
+        calls = ((id, call) for id, call in self._calls.items() if isinstance(call, _Function))
+        return any(call.output is None for id, call in calls if id != than)
 
     def whole(self) -> tuple[ToolCall, ...]:
         """The calls as they stand."""

@@ -93,9 +93,14 @@ class CallDelta:
 
 @dataclass(frozen=True, slots=True)
 class CallAnswered:
-    """A call of a function that we carry out ourselves is over."""
+    """A call of a function that no client runs is over: one of ours, or of none that there is.
+
+    It comes whole, since nobody may have seen it before.
+    """
 
     call_id: str
+    name: str
+    arguments: str
     output: str
 
 
@@ -110,12 +115,15 @@ class OutputDelta:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The cell has ended; what it shows has been told. `notebook` is the same for the notebook (nbformat 4.5)."""
+    """The cell has ended; what it shows has been told. `notebook` is the same for the notebook (nbformat 4.5),
+    `beside` what the model alone is told of it.
+    """
 
     call_id: str
     status: CellStatus
     execution_count: int | None = None
     notebook: tuple[JsonObject, ...] = ()
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,11 @@ class OpenRun:
                 return (*self._closing(), self._new_calls(), event)
             case TurnOpened():
                 return (*self._closing(), event)
+            case CallAnswered(call_id, name, arguments) if not self._is_open(call_id):
+                shown = CallDelta(call_id, name, arguments)
+                return (*self._closing(), self._new_calls(), shown, event, StepMoved("completed"))
+            case CallAnswered(call_id) if self._calls and self._calls.awaits_more(call_id):
+                return (event,)  # its step shows the client's calls, too
             case Output() | CallAnswered():
                 return (event, *self._closing())
             case OutputsSubmitted():
@@ -310,7 +315,10 @@ class OpenRun:
         place = calls.take(event)
         if isinstance(event, CodeDelta | CallDelta | OutputDelta):
             return Applied(self._step, (), place.index, place.output_index)
-        self._step = step = self._step_as_it_stands()
+        step = self._step_as_it_stands()
+        if isinstance(event, Output):
+            step = step.model_copy(update={"beside": event.beside})
+        self._step = step
         cell = (cell_of(event, step, calls.code(event.call_id)),) if isinstance(event, Output) else ()
         return Applied(step, (step, *cell), place.index, place.output_index)
 

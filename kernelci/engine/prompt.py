@@ -16,7 +16,7 @@ from kernelci.engine.events import Call
 from kernelci.engine.inputs import pictures_in
 from kernelci.engine.offered import can_read, offered, runs_code, tool_choice
 from kernelci.engine.pictures import LARGEST_POSTED, MOST, data_url
-from kernelci.engine.ports import READ_TOOL, Figures, ModelRequest, Reply
+from kernelci.engine.ports import Figures, ModelRequest, Reply
 from kernelci.engine.results import Result, Results
 from kernelci.protocol.calls import Approval
 from kernelci.protocol.objects import File, Message, Run, RunStep
@@ -80,7 +80,7 @@ class Prompt:
     def add_result(self, call: Call, given: Result) -> None:
         """Take what a call gave into the conversation."""
         if call.code is None:
-            self.results.add_function(call.id, READ_TOOL, given.text)
+            self.results.add_function(call.id, call.name, given.text)
         else:
             self.results.add(call.id, given)
         self.messages.append(result(call.id, self.results.told(call.id)))
@@ -164,7 +164,7 @@ async def build_prompt(
     `names` are those of the files in /mnt/data, by file id; `room` is how many characters of an output are shown.
     """
     results = Results(room, readable=can_read(run))
-    results.take(conversation)
+    results.take(conversation, run)
     shown = pictures_in(item for item in conversation if isinstance(item, Message))
     pictures = {file.id: await data_url(file, blobs, LARGEST_POSTED) for file in files if file.id in shown}
     mine = [item for item in conversation if isinstance(item, RunStep) and item.run_id == run.id]

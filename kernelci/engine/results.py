@@ -19,6 +19,7 @@ from kernelci.protocol.objects import (
     CodeOutput,
     Logs,
     Message,
+    Run,
     RunStep,
     SearchCall,
     ToolCalls,
@@ -60,19 +61,22 @@ class Results:
     _kept: dict[str, _Kept] = field(default_factory=dict[str, _Kept])
     _count: int = 0
 
-    def take(self, conversation: Iterable[Message | RunStep]) -> None:
-        """Take the results that are stored. All of a thread's, or the names are not what they were."""
+    def take(self, conversation: Iterable[Message | RunStep], run: Run) -> None:
+        """Take the results that are stored. All of a thread's, or the names are not what they were.
+
+        What was told beside one, to go on by, is told in its own run only.
+        """
         for step in conversation:
             if isinstance(step, RunStep) and isinstance(step.step_details, ToolCalls) and not step.held:
                 for call in step.step_details.tool_calls:
                     if not isinstance(call, SearchCall):
-                        self._take(call, step)
+                        self._take(call, step, step.beside if step.run_id == run.id else "")
 
-    def _take(self, call: CodeCall | ClientCall, step: RunStep) -> None:
+    def _take(self, call: CodeCall | ClientCall, step: RunStep, beside: str) -> None:
         if isinstance(call, CodeCall):
             ended = "" if step.status == "completed" else f"\n[the run ended here: {step.status}]"
             word = changed(step.approval.answer) if step.approval else ""
-            self.add(call.id, Result(whole(call.code_interpreter.outputs), word + ended))
+            self.add(call.id, Result(whole(call.code_interpreter.outputs), word + beside + ended))
         else:
             self.add_function(call.id, call.function.name, call.function.output or "")
 

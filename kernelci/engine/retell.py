@@ -20,7 +20,8 @@ from kernelci.engine.events import (
     StepOpened,
     TextDelta,
 )
-from kernelci.engine.ports import READ_TOOL, Page, Store
+from kernelci.engine.offered import functions_of
+from kernelci.engine.ports import Page, Store
 from kernelci.protocol.objects import ClientCall, CodeCall, Message, MessageCreation, Run, RunStep, ToolCalls
 from kernelci.protocol.parts import ImageFilePart, TextPart
 
@@ -128,8 +129,10 @@ def _calls(run: Run, opened: RunStep, details: ToolCalls) -> Iterator[Recorded]:
         elif isinstance(call, ClientCall):
             arguments = call.function.arguments
             yield _record(run, opened, CallDelta(call.id, call.function.name, arguments), index=index)
-            if call.function.name == READ_TOOL and call.function.output is not None:
-                yield _record(run, opened, CallAnswered(call.id, call.function.output), index=index)
+            output = call.function.output
+            if call.function.name not in functions_of(run) and output is not None:
+                answered = CallAnswered(call.id, call.function.name, arguments, output)
+                yield _record(run, opened, answered, index=index)
 
 
 def _record(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kernelci.engine.answers import AFTERWARDS, changed, refusal
 from kernelci.engine.drafts import ShownOutputs
-from kernelci.engine.events import Call, CallAnswered, CallDelta, CodeDone, Output, OutputDelta
+from kernelci.engine.events import Call, CallAnswered, CodeDone, Output, OutputDelta
 from kernelci.engine.failures import NOT_RUN, Failure, Failures, failure_of, told_again, told_at_last
 from kernelci.engine.offered import can_read, functions_of
 from kernelci.engine.ports import READ_TOOL, Emit, MountedFile, Sessions, Told
@@ -72,18 +72,21 @@ class Tools:
             await emit(OutputDelta(call.id, output, kind if kind == "stdout" or kind == "stderr" else None))
 
         result = await self.sessions.execute(self.of.thread_id, call.code, files=self.files, on_output=show)
-        await emit(Output(call.id, result.status, result.execution_count, result.outputs))
         failure = failure_of(call.code, result.status, result.outputs)
-        beside = changed(word) + (await self._beside(failure) if failure else "")
-        return Result(whole(shown.whole()), beside, await self.shown(figures))
+        beside = ""
+        try:
+            beside = await self._beside(failure) if failure else ""
+        finally:  # the cell is over, even if the run ends while its session is looked at
+            await emit(Output(call.id, result.status, result.execution_count, result.outputs, beside))
+        return Result(whole(shown.whole()), changed(word) + beside, await self.shown(figures))
 
     async def _answer(self, call: Call, emit: Emit) -> Result:
         """Carry out a call that runs no code. To clients it is a function whose output is there already."""
-        if call.name != READ_TOOL or not can_read(self.of):
-            return Result(f"There is no tool named {call.name!r}.")
-        await emit(CallDelta(call.id, call.name, call.arguments))
-        answer = await read(call.arguments, self.results)
-        await emit(CallAnswered(call.id, answer))
+        if call.name == READ_TOOL and can_read(self.of):
+            answer = await read(call.arguments, self.results)
+        else:
+            answer = f"There is no tool named {call.name!r}."
+        await emit(CallAnswered(call.id, call.name, call.arguments, answer))
         return Result(answer)
 
     async def _beside(self, failure: Failure) -> str:
@@ -106,5 +109,5 @@ async def _reject(call: Call, answer: Answer, emit: Emit) -> Result:
     """Say in place of the cell's outputs that it was not run; gives what the model is told."""
     text = refusal(answer)
     await emit(OutputDelta(call.id, Logs(logs=text)))
-    await emit(Output(call.id, "rejected"))
+    await emit(Output(call.id, "rejected", beside=AFTERWARDS))
     return Result(text, AFTERWARDS)

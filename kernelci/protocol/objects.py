@@ -278,10 +278,11 @@ class RunStep(Object):
     """One thing a run did. `turn` counts the model's replies in the run, from 0.
 
     `then` is what the model said after calls that wait for the client: the run's next message, once they are over.
-    `approval` is there when its code had to wait for a person's word.
+    `approval` is there when its code had to wait for a person's word. `beside` is what the model was told beside
+    its outputs, in this run alone.
     """
 
-    private: ClassVar[frozenset[str]] = frozenset({"turn", "then", "approval"})
+    private: ClassVar[frozenset[str]] = frozenset({"turn", "then", "approval", "beside"})
 
     object: Literal["thread.run.step"] = "thread.run.step"
     run_id: str
@@ -300,6 +301,7 @@ class RunStep(Object):
     turn: int = 0
     then: str = ""
     approval: Approval | None = None
+    beside: str = ""
 
     @property
     def asks(self) -> Approval | None:
