@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "protocol": set(),
     "engine": {"protocol"},
     "api": {"engine", "protocol"},
-    "models": {"engine.ports", "engine.events", "protocol"},
+    "models": {"engine.ports", "engine.events", "engine.counting", "protocol"},
     "store": {"engine.ports", "engine.blobs", "engine.events", "protocol"},
     "transcripts": {"engine.ports", "engine.events", "protocol"},
     "sessions": {"engine.ports", "engine.events", "protocol", "sandbox"},

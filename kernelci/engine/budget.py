@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import anyio
@@ -65,7 +65,8 @@ class Limit:
 class Budget:
     """What is left while a run is driven. `usage` is its own so far, `before` what the thread's others have used.
 
-    `expiry` is the run's own, in the event loop's seconds. `price` is None where nobody has said it.
+    `expiry` is the run's own, in the event loop's seconds. `price` is None where nobody has said it. A question has
+    so many times the tokens that are estimated as it was `underestimated` the last time.
     """
 
     run: Run
@@ -74,10 +75,10 @@ class Budget:
     before: Used
     usage: Usage
     expiry: float
+    underestimated: float = 1.0
     _began: float = field(default_factory=anyio.current_time)
     _turn: int = 0
     _asked: int = 0
-    _underestimated: float = 1.0
     _nearest: tuple[str, int] = ("", 0)
     """The setting that leaves least for the next reply, and how many tokens that is."""
 
@@ -115,7 +116,7 @@ class Budget:
         run = self.run
         if run.max_prompt_tokens is not None:
             room = run.max_prompt_tokens - self.usage.prompt_tokens
-            if not prompt.fit(int(room / self._underestimated)):
+            if not prompt.fit(int(room / self.underestimated)):
                 return RunMoved("incomplete", reason="max_prompt_tokens")
         own = run.max_completion_tokens
         own = None if own is None else own - self.usage.completion_tokens
@@ -135,34 +136,39 @@ class Budget:
 
         async def count(event: Event) -> None:
             if isinstance(event, UsageCounted):
-                event = UsageCounted(self._count(event.usage))
+                event = replace(event, usage=self._count(event.usage, event.beside))
             await emit(event)
 
         return count
 
-    def _count(self, usage: Usage) -> Usage:
+    def _count(self, usage: Usage, beside: int) -> Usage:
         if self.price is not None:
             usage = usage.model_copy(update={"cost": self.price.of(usage)})
         if self._asked and not usage.estimated:
-            self._underestimated = max(1.0, usage.prompt_tokens / self._asked)
+            self.underestimated = max(1.0, (usage.prompt_tokens - beside) / self._asked)
         self.usage += usage
         return usage
 
     def _limit_reply(self, prompt: Prompt, own: int | None) -> RunMoved | None:
         """Tell the prompt what the next reply may have: by the run's `own` parameter, or by a setting."""
         prompt.reply_tokens, self._nearest = own, ("", 0)
-        limits = [limit for limit in self._limits() if limit.unit in {"tokens", "US dollars"}]
-        if not limits:
-            return None
-        self._asked = prompt.tokens
-        asked = math.ceil(self._asked * self._underestimated)
-        room, nearest = min(((self._room(limit, asked), limit) for limit in limits), key=lambda each: each[0])
-        if room < LEAST_REPLY:
+        nearest, room, asked = self._nearest_limit(prompt)
+        if room < LEAST_REPLY and prompt.drop_figures():
+            nearest, room, asked = self._nearest_limit(prompt)
+        if nearest and room < LEAST_REPLY:
             return nearest.end(asked)
-        if room < math.inf and (own is None or room < own):
+        if nearest and room < math.inf and (own is None or room < own):
             prompt.reply_tokens = int(room)
             self._nearest = nearest.setting, int(room)
         return None
+
+    def _nearest_limit(self, prompt: Prompt) -> tuple[Limit | None, float, int]:
+        """The limit that leaves least for the next reply, the tokens that it leaves, and those that are asked."""
+        self._asked = prompt.tokens
+        asked = math.ceil(self._asked * self.underestimated)
+        limits = (limit for limit in self._limits() if limit.unit in {"tokens", "US dollars"})
+        rooms = ((limit, self._room(limit, asked), asked) for limit in limits)
+        return min(rooms, key=lambda each: each[1], default=(None, math.inf, asked))
 
     def _room(self, limit: Limit, asked: int) -> float:
         """The tokens that a limit leaves for the reply to a question of `asked`."""

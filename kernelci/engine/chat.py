@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from kernelci.engine.ports import CODE_TOOL, PICTURE_TOKENS
+from kernelci.engine.ports import CODE_TOOL
 from kernelci.engine.results import Results
 from kernelci.protocol.calls import Approval, Call
 from kernelci.protocol.objects import (
@@ -19,8 +19,6 @@ from kernelci.protocol.objects import (
     ToolCalls,
 )
 from kernelci.protocol.parts import ContentPart, ImageFilePart, ImageUrlPart, JsonObject, RefusalPart, TextPart
-
-CHARACTERS_A_TOKEN = 4
 
 
 def remembered(conversation: Sequence[Message | RunStep], run: Run) -> Sequence[Message | RunStep]:
@@ -180,17 +178,3 @@ def _posted(message: Message, pictures: Mapping[str, str]) -> JsonObject:
                     else {"type": "text", "text": f"[file {part.image_file.file_id}]"}
                 )
     return {"role": message.role, "content": content}
-
-
-def tokens_in(messages: Iterable[JsonObject], tools: Iterable[JsonObject], pictures: int = 0) -> int:
-    """A rough count of what a model reads: one token for each four characters, some for pictures.
-
-    `pictures` are those that are not in the messages.
-    """
-    characters = sum(len(json.dumps(tool)) for tool in tools)
-    for message in messages:
-        content: str | list[JsonObject] = message["content"]
-        parts = [content] if isinstance(content, str) else [str(part.get("text", "")) for part in content]
-        characters += sum(len(part) for part in parts) + len(json.dumps(message.get("tool_calls", "")))
-        pictures += 0 if isinstance(content, str) else sum(part["type"] == "image_url" for part in content)
-    return -(-characters // CHARACTERS_A_TOKEN) + pictures * PICTURE_TOKENS

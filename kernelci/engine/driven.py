@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from kernelci.engine.budget import Budget
 from kernelci.engine.events import Event
 from kernelci.engine.links import Linking
 from kernelci.engine.recorder import Recorder
@@ -18,7 +19,7 @@ class Driven:
     """A run being driven. `answered` is set when the client has submitted its outputs or a person has
     given an answer, `ended` at the end.
 
-    `turn` is set, for one that waits, when another run of its thread has ended.
+    `turn` is set, for one that waits, when another run of its thread has ended. `budget` is that of its last drive.
     """
 
     recorder: Recorder
@@ -27,6 +28,7 @@ class Driven:
     ended: anyio.Event = field(default_factory=anyio.Event)
     turn: anyio.Event = field(default_factory=anyio.Event)
     linking: Linking | None = None
+    budget: Budget | None = None
 
     @property
     def run(self) -> Run:

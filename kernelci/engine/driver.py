@@ -55,13 +55,14 @@ class Driver:
             room=self.settings.shown_output,
             figures=await self._last_figures(run, conversation),
         )
-        budget = Budget(
+        driven.budget = budget = Budget(
             run=run,
             settings=self.settings,
             price=self.models.price(run.model),
             before=(await self.store.get(Thread, run.thread_id)).used,
             usage=used_by(run, conversation),
             expiry=driven.deadline,
+            underestimated=driven.budget.underestimated if driven.budget else 1.0,
         )
         await run_loop(
             prompt=prompt,

@@ -142,9 +142,10 @@ class FileProduced:
 
 @dataclass(frozen=True, slots=True)
 class UsageCounted:
-    """What the model's reply cost."""
+    """What the model's reply cost; `beside` of its prompt's tokens were those of a trial."""
 
     usage: Usage
+    beside: int = 0
 
 
 CallEvent = CodeDelta | CodeDone | CallDelta | CallAnswered | OutputDelta | Output | OutputsSubmitted

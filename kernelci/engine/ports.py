@@ -25,10 +25,6 @@ READ_TOOL = "read_output"
 """The name under which it is offered the reader of long outputs, unless a function of the client's has that."""
 
 
-PICTURE_TOKENS = 800
-"""About what a model reads a picture as."""
-
-
 # Models
 
 

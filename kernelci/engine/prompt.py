@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, islice
 
 from kernelci.engine.blobs import Blobs
-from kernelci.engine.chat import remembered, replied, result, spoken, tokens_in
+from kernelci.engine.chat import remembered, replied, result, spoken
+from kernelci.engine.counting import tokens_in
 from kernelci.engine.events import Call
 from kernelci.engine.inputs import pictures_in
 from kernelci.engine.offered import can_read, offered, runs_code, tool_choice
@@ -96,13 +98,29 @@ class Prompt:
     @property
     def tokens(self) -> int:
         """How many tokens the next question has, roughly."""
-        return tokens_in(self.messages, self._tools(), len(self.figures.pictures) if self.figures else 0)
+        return tokens_in(self.messages, self._tools(), self.figures)
 
     def fit(self, room: int) -> bool:
-        """Leave out what so many tokens have no room for; False if that does not do."""
-        while (too_long := self.tokens > room) and self._give_up(1):
+        """Leave out what so many tokens have no room for; False if that does not do.
+
+        Figures first: they count for much, and nobody here knows whether the model is sent any.
+        """
+        while (excess := self.tokens - room) > 0 and (
+            self.drop_figures() or self._shorten_results() or self._leave_out(self._holding(excess))
+        ):
             pass
-        return room > 0 and not too_long
+        return room > 0 and excess <= 0
+
+    def drop_figures(self) -> bool:
+        """Leave out the figures; False if there are none."""
+        dropped, self.figures = self.figures is not None, None
+        return dropped
+
+    def _holding(self, tokens: int) -> int:
+        """How many of the oldest messages that may be left out have about so many tokens."""
+        oldest = islice(self.messages, self.fixed, self.fixed + self.earlier)
+        sums = accumulate(tokens_in([message]) for message in oldest)
+        return next((count for count, held in enumerate(sums, 1) if held >= tokens), self.earlier)
 
     def shorten(self) -> bool:
         """Make it clearly shorter; False if there is nothing left that may be.
@@ -110,10 +128,7 @@ class Prompt:
         The oldest results first, which the model can read again, then the figures, then the older half of the
         earlier conversation.
         """
-        return self._give_up(-(-self.earlier // 2))
-
-    def _give_up(self, messages: int) -> bool:
-        return self._shorten_results() or self._drop_figures() or self._leave_out(messages)
+        return self._shorten_results() or self.drop_figures() or self._leave_out(-(-self.earlier // 2))
 
     def _shorten_results(self) -> bool:
         """Leave only a little of the oldest results, until half of what that can save is saved.
@@ -130,10 +145,6 @@ class Prompt:
                 self.messages[at] = result(call_id, self.results.shorten(call_id))
                 rest -= saving
         return any(saved.values())
-
-    def _drop_figures(self) -> bool:
-        dropped, self.figures = self.figures is not None, None
-        return dropped
 
     def _tools(self) -> tuple[JsonObject, ...]:
         return offered(self.run, reader=self.results.are_cut)

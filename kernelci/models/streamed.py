@@ -131,7 +131,7 @@ class StreamedReply:
                 await self._show_code(calls[0].code.removeprefix(shown))
         text = "".join(self._text)
         usage = self.usage + beside if beside else self.usage
-        await self._emit(UsageCounted(usage))
+        await self._emit(UsageCounted(usage, beside.prompt_tokens if beside else 0))
         finish = self.finish or "stop"
         if text and not calls and finish == "stop":
             await self._emit(TextDone())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ import anyio
 import pytest
 
 from kernelci.engine.events import TextDelta
+from kernelci.engine.ports import CellResult, OnOutput
 from kernelci.models.mapped import mapped_by
 from kernelci.protocol import ids
 from kernelci.protocol.objects import Run, RunStep, Thread
@@ -25,6 +27,7 @@ from tests.upstream import (
     Fails,
     Hangs,
     NeverEnds,
+    Reply,
     Runs,
     Says,
     Upstream,
@@ -83,6 +86,57 @@ async def test_a_prompt_that_counts_for_more_than_was_estimated_is_estimated_so_
     async with serving(engine, upstream, max_run_tokens=5000):
         run = await engine.finished(await engine.ask())
         assert "it has used 2,100, and what it would ask next has about " in why(run)
+
+
+@pytest.mark.parametrize(("kind", "said"), [(Runs, ("1",)), (Calls, ("f", {}))])
+async def test_the_runs_own_prompt_tokens_are_estimated_so_too(
+    engine: Engine, upstream: Upstream, kind: type[Reply], said: tuple[Any, ...]
+) -> None:
+    def answer(body: Body) -> Answer:
+        twice = 2 * sum(len(message["content"]) for message in body["messages"]) // 4
+        return kind(*said, usage=(twice, 5))
+
+    upstream.will(answer)
+    async with serving(engine, upstream):
+        run = await engine.finished(await engine.ask("x" * 4000, max_prompt_tokens=9500))
+        while run.status == "requires_action":
+            run = await resumed(engine, run)
+        assert run.incomplete_details
+        assert run.incomplete_details.reason == "max_prompt_tokens"
+        assert run.usage
+        assert 8000 <= run.usage.prompt_tokens <= 9500
+
+
+async def test_what_a_trial_asked_does_not_count_for_the_next_question(engine: Engine, upstream: Upstream) -> None:
+    def answer(body: Body) -> Answer:
+        if "48611" in str(body["messages"]):
+            return Says("I think.", usage=(5000, 10))
+        is_first = len(body["messages"]) == 1
+        return Says("```python\n1\n```" if is_first else "Done.", usage=(100, 10))
+
+    upstream.will(answer)
+    async with serving(engine, upstream):
+        run = await engine.finished(await engine.ask(max_prompt_tokens=10_000))
+    assert run.status == "completed"
+    assert [len(asked.body["messages"]) for asked in upstream.requests] == [1, 1, 4]
+
+
+async def test_a_budget_without_room_for_figures_has_the_run_go_on_without_them(
+    engine: Engine, upstream: Upstream
+) -> None:
+    figure = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+    shown = {"output_type": "display_data", "data": {"image/png": figure}, "metadata": {}}
+
+    async def cell(code: str, on_output: OnOutput) -> CellResult:
+        return CellResult("ok", 1, (shown, shown, shown, shown))
+
+    engine.session.cell = cell
+    upstream.will([Runs("plot()", usage=(100, 10)), Says("Done.", usage=(150, 10))])
+    async with serving(engine, upstream, max_run_tokens=3000):
+        run = await engine.finished(await engine.ask())
+        assert (run.status, run.last_error) == ("completed", None)
+        assert "image_url" not in str(upstream.requests[-1].body)
+        assert 2000 < upstream.requests[-1].body["max_tokens"] < 2890
 
 
 async def test_money_of_a_run(engine: Engine, upstream: Upstream) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from inline_snapshot import snapshot
 
+from kernelci.engine.counting import PICTURE_TOKENS, tokens_in
 from kernelci.engine.events import Call
 from kernelci.engine.ports import CODE_TOOL, Figures, Reply
 from kernelci.engine.prompt import Prompt, build_prompt
@@ -35,6 +38,7 @@ from kernelci.protocol.parts import (
     FunctionTool,
     ImageFile,
     ImageFilePart,
+    JsonObject,
     Text,
     TextPart,
     TruncationStrategy,
@@ -257,3 +261,46 @@ async def test_what_is_too_long_loses_outputs_then_figures_then_what_was_said_be
         pass
     assert prompt.messages[0]["content"] == "Draw"
     assert prompt.results.find("out_1") == ("out_1", "one " * 240)
+
+
+async def test_figures_go_first_where_a_question_has_to_fit() -> None:
+    prompt = await prompt_of(
+        a_run(),
+        said("msg_1", "user", "Earlier"),
+        step("run_1", 0, ran("call_1", "1", Logs(logs="one " * 240))),
+        said("msg_2", "user", "Draw"),
+    )
+    prompt.add(Reply("", (Call("call_3", CODE_TOOL, "{}", code="plot()"),)))
+    without = prompt.tokens
+    prompt.add_result(Call("call_3", CODE_TOOL, "{}", code="plot()"), Result("", figures=("data:a", "", "data:b")))
+    assert prompt.tokens == without + 2 * PICTURE_TOKENS
+    assert prompt.fit(without)
+    assert (prompt.figures, prompt.tokens) == (None, without)
+
+
+async def test_no_more_is_left_out_than_has_to_be() -> None:
+    asked = [said(f"msg_{number}", "user", "word " * number) for number in range(1, 40)]
+    prompt = await prompt_of(a_run(), *asked)
+    room = prompt.tokens - 50
+    assert prompt.fit(room)
+    assert prompt.messages[0]["content"] == "word " * 10
+    assert not prompt.fit(10)
+    assert len(prompt.messages) == 1
+
+
+async def test_a_long_thread_is_not_counted_anew_for_each_message_that_it_loses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prompt = await prompt_of(a_run(), *(said(f"msg_{number}", "user", "word " * 100) for number in range(400)))
+    counted = 0
+
+    def count(messages: Iterable[JsonObject], *more: Any) -> int:
+        nonlocal counted
+        messages = list(messages)
+        counted += len(messages)
+        return tokens_in(messages, *more)
+
+    monkeypatch.setattr("kernelci.engine.prompt.tokens_in", count)
+    assert prompt.fit(prompt.tokens // 10)
+    assert len(prompt.messages) < 41
+    assert counted < 10 * 400

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from kernelci.engine.counting import PICTURE_TOKENS
 from kernelci.engine.events import Call, CallDelta, CodeDelta, Event, TextDelta, TextDone, UsageCounted
-from kernelci.engine.ports import CODE_TOOL, PICTURE_TOKENS, READ_TOOL, ModelRequest, Reply
+from kernelci.engine.ports import CODE_TOOL, READ_TOOL, ModelRequest, Reply
 from kernelci.protocol.usage import Usage
 from tests.models.requests import FUNCTIONS_ONLY, INTERPRETER, WITH_CODE
 from tests.upstream import (
