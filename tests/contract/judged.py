@@ -21,10 +21,20 @@ def judging_async() -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=_JudgedAsync(), trust_env=False, timeout=60)
 
 
+def _is_judged(response: httpx2.Response, request: httpx2.Request) -> bool:
+    """Whether it is an answer of the API; all that it gives besides are the bytes of files."""
+    kind = response.headers.get("content-type", "")
+    if kind.startswith(JUDGED):
+        return True
+    of_file = response.status_code == 200 and request.url.path.endswith("/content")
+    assert of_file and kind == "application/octet-stream", f"{request.url.path} is answered with {kind!r}"
+    return False
+
+
 class _Judged(httpx2.HTTPTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         response = super().handle_request(request)
-        if response.headers.get("content-type", "").startswith(JUDGED):
+        if _is_judged(response, request):
             response.stream = _Heard(response, request)
         return response
 
@@ -32,7 +42,7 @@ class _Judged(httpx2.HTTPTransport):
 class _JudgedAsync(httpx2.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         response = await super().handle_async_request(request)
-        if response.headers.get("content-type", "").startswith(JUDGED):
+        if _is_judged(response, request):
             response.stream = _HeardAsync(response, request)
         return response
 
