@@ -113,6 +113,11 @@ class Stream:
             case _:
                 assert_never(event)
 
+    def skip(self, recorded: Recorded) -> None:
+        """Take in a record that the reader has seen already."""
+        for _ in self.events(recorded):
+            pass
+
     def _own(self, name: str, recorded: Recorded) -> Iterator[WireEvent]:
         """An event of ours, where the reader is no SDK's."""
         if self.ours and isinstance(recorded.object, RunStep):

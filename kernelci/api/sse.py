@@ -6,7 +6,7 @@ The stream follows the run and never owns it: a client that leaves does not end 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
 import anyio
@@ -41,7 +41,7 @@ class EventStream(Response):
     """The response that streams these records, to the last of them. A `thread` just made is told of first.
 
     With the `epoch` of their numbers, each record has an id from which a reader can go on, and our own events are
-    among them.
+    among them. `seen` are the records before them that the reader has, as far as deltas go on with them.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class EventStream(Response):
         *,
         thread: Thread | None = None,
         epoch: str | None = None,
+        seen: Sequence[Recorded] = (),
         alive_every: float = ALIVE_EVERY,
     ) -> None:
         self.status_code = 200
@@ -60,6 +61,7 @@ class EventStream(Response):
         self._dialect = dialect
         self._thread = thread
         self._epoch = epoch
+        self._seen = seen
         self._alive_every = alive_every
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,6 +93,8 @@ class EventStream(Response):
             if self._thread is not None:
                 yield frame("thread.created", downgrade(self._dialect, self._thread))
             stream = Stream(self._dialect, ours=self._epoch is not None)
+            for recorded in self._seen:
+                stream.skip(recorded)
             async for recorded in self._records:
                 events = [frame(name, data) for name, data in stream.events(recorded)]
                 if events and self._epoch is not None:  # the last of a record, so that none is half seen

@@ -43,18 +43,35 @@ async def retold_after(seen: str, thread_id: str, *, store: Store, bus: Bus) -> 
 
     An id is `EPOCH.RUN.NUMBER`. One of another epoch means its run's beginning, any other the newest run's.
     """
-    epoch, _, rest = seen.partition(".")
-    run_id, _, number = rest.partition(".")
-    run = await store.find(Run, run_id, within=thread_id) if run_id else None
+    run, after = await _place(seen, thread_id, store, bus)
     if run is None:
         told = (await store.page(Run, Page(limit=1), within=thread_id)).data
     else:
         told = (run, *(await store.page(Run, Page(limit=100, order="asc", after=run.id), within=thread_id)).data)
-    after = int(number[:_DIGITS]) if run and epoch == bus.epoch and number.isdecimal() else 0
     for each in told:
         async for recorded in _retold(each, after, store, bus):
             yield recorded
         after = 0
+
+
+async def seen_until(seen: str, thread_id: str, *, store: Store, bus: Bus) -> Sequence[Recorded]:
+    """What the reader of the event of that id has been told of the step that was open then, with that event."""
+    run, after = await _place(seen, thread_id, store, bus)
+    kept = bus.kept(run.id) if run and after else ()
+    told = [each for each in kept if each.seq <= after]
+    for at in reversed(range(len(told))):
+        if isinstance(told[at].event, StepOpened):
+            return told[at:]
+    begun_earlier = run and kept and not kept[0].first
+    return [*(await _from_store(run, store, kept)), *told] if run and begun_earlier else told
+
+
+async def _place(seen: str, thread_id: str, store: Store, bus: Bus) -> tuple[Run | None, int]:
+    """The run of an event's id, and the event's number in this epoch: 0 in another."""
+    epoch, _, rest = seen.partition(".")
+    run_id, _, number = rest.partition(".")
+    run = await store.find(Run, run_id, within=thread_id) if run_id else None
+    return run, int(number[:_DIGITS]) if run and epoch == bus.epoch and number.isdecimal() else 0
 
 
 async def _retold(run: Run, after: int, store: Store, bus: Bus) -> AsyncIterator[Recorded]:

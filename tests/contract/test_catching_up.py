@@ -72,6 +72,24 @@ def test_a_reader_goes_on_where_it_left(tmp_path: Path) -> None:
             assert names(events(url, run.thread_id, headers={"last-event-id": odd}))[-1] == "done"
 
 
+def test_deltas_go_on_wherever_a_reader_left(tmp_path: Path) -> None:
+    script = [
+        Turn(text="Let me see.", code="x = 6\ny = 7\nprint(x * y)\nprint('end')"),
+        Turn(functions=(CallFunction("nosuch", {"a": 1}),)),
+        Turn(text="It is forty two."),
+    ]
+    with running(Settings(data_dir=tmp_path, port=0), ScriptedModel(script)) as url, sdk_of(url) as client:
+        assistant = client.beta.assistants.create(model="m", tools=[{"type": "code_interpreter"}])
+        thread = client.beta.threads.create(messages=[{"role": "user", "content": "?"}])
+        run = client.beta.threads.runs.create_and_poll(thread_id=thread.id, assistant_id=assistant.id)
+        assert run.status == "completed"
+        told = events(url, thread.id)
+        assert names(told).count("thread.run.step.delta") > 6
+        for place, (id, _, _) in enumerate(told):
+            if id:
+                assert events(url, thread.id, params={"after": id}) == told[place + 1 :], told[place]
+
+
 def test_after_a_restart_a_run_is_told_from_the_store(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, port=0)
     with running(settings, ScriptedModel(SCRIPT)) as url, sdk_of(url) as client:
