@@ -166,9 +166,10 @@ def _otel() -> AbstractAsyncContextManager[Observer]:
 
 
 async def _check_door(settings: Settings, keys: Keys) -> None:
-    if not (settings.on_loopback or settings.api_key or await keys.all()):
+    if settings.shared and not (settings.api_key or await keys.all()):
+        how = "A name in --allowed-hosts" if settings.on_loopback else f"Listening on {settings.host}"
         raise StartupError(
-            f"Listening on {settings.host} lets others reach this server, so it needs a key: "
+            f"{how} lets others reach this server, so it needs a key: "
             "kernelci keys add NAME makes one, or set --api-key or KERNELCI_API_KEY."
         )
 

@@ -128,6 +128,16 @@ class Settings(BaseSettings):
         return key
 
     @property
+    def shared(self) -> bool:
+        """Whether others than this machine's own programs may reach the server: by its address, or by a proxy."""
+        return bool(self.own_names) or not self.on_loopback
+
+    @property
+    def own_names(self) -> frozenset[str]:
+        """The names in `allowed_hosts`, in lower case."""
+        return frozenset(name.strip().lower() for name in self.allowed_hosts.split(",")) - {""}
+
+    @property
     def on_loopback(self) -> bool:
         """Whether only this machine can connect."""
         return is_loopback(self.host)

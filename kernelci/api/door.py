@@ -69,8 +69,8 @@ class Door:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._key = settings.api_key.get_secret_value().encode() if settings.api_key else None
-        self._on_loopback = settings.on_loopback
-        named = {name.strip().lower() for name in settings.allowed_hosts.split(",")} - {""}
+        self._shared = settings.shared
+        named = settings.own_names
         own = f"[{settings.host}]" if ":" in settings.host else settings.host
         self._hosts = _LOOPBACK | {own} | named if settings.on_loopback or named else None
 
@@ -102,9 +102,9 @@ class Door:
         scope["state"]["service"] = service.of(owner)
 
     async def _owner(self, offered: Iterable[bytes], keys: Keys) -> str:
-        """Whose key it is. Without any key in the world, only this machine comes in, and is `local`."""
+        """Whose key it is. Without any key in the world, who comes in is `local`, unless others may come, too."""
         named = await keys.all()
-        if self._on_loopback and self._key is None and not named:
+        if not (self._shared or self._key is not None or named):
             return LOCAL
         for text in offered:
             if key := matching(text, named):

@@ -56,7 +56,11 @@ def revoke(settings: Settings, name: Name) -> None:
     about = Console(stderr=True)
     tell(about, f"The key is revoked. What was made with it stays, for a new key named {name}.", "bright_black")
     if not left:
-        tell(about, "It was the last named one: on this machine, clients need none now.", "yellow")
+        tell(
+            about,
+            "It was the last one: a server that only this machine can reach asks for none now.",
+            "yellow",
+        )
 
 
 async def _all(store: SqlStore) -> tuple[Key, ...]:

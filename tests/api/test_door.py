@@ -183,6 +183,18 @@ async def test_a_proxys_name_may_be_allowed(tmp_path: Path, host: str) -> None:
         assert (await client.get("/v1/assistants", headers=page)).status_code == 200
 
 
+@pytest.mark.parametrize("shared", [{"host": "0.0.0.0"}, {"allowed_hosts": "ci.example.org"}])
+async def test_whoever_others_can_reach_is_not_opened_by_taking_the_last_key_back(
+    tmp_path: Path, shared: dict[str, str]
+) -> None:
+    async with service_in(tmp_path, **shared) as service, client_of(app_of(service)) as client:
+        headers = {"api-key": await add(service, "alice"), "host": "localhost"}
+        assert (await client.get("/v1/assistants", headers=headers)).status_code == 200
+        await service.store.keys.drop("alice")
+        for given in (headers, {"host": "localhost"}):
+            assert (await client.get("/v1/assistants", headers=given)).status_code == 401
+
+
 # Keys with names
 
 

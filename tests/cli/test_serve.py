@@ -87,10 +87,18 @@ def test_an_open_stream_does_not_hold_up_the_stop(kernelci: Command) -> None:
             {},
             "it needs a key: kernelci keys add NAME makes one, or set --api-key or KERNELCI_API_KEY.",
         ),
+        (
+            ["--allowed-hosts", "ci.example.org"],
+            {},
+            (
+                "A name in --allowed-hosts lets others reach this server, so it needs a key: "
+                "kernelci keys add NAME makes one, or set --api-key or KERNELCI_API_KEY."
+            ),
+        ),
         ([], {"KERNELCI_PORT": "99999"}, "--port (KERNELCI_PORT): Input should be less than or equal to 65535."),
         (["--data-dir", "/dev/null/x"], {}, "Choose another one with --data-dir."),
     ],
-    ids=["no key", "no port", "no folder"],
+    ids=["no key", "no key behind a proxy", "no port", "no folder"],
 )
 def test_says_in_a_sentence_why_it_cannot_start(
     kernelci: Command, arguments: list[str], variables: dict[str, str], sentence: str

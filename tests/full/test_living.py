@@ -17,10 +17,11 @@ from pathlib import Path
 import httpx2
 import pytest
 from anyio import to_thread
+from pydantic import SecretStr
 
 from kernelci.engine.events import TextDelta, TextDone, UsageCounted
 from kernelci.engine.ports import Emit, Model, ModelRequest, Reply
-from kernelci.protocol.objects import Usage
+from kernelci.protocol.usage import Price, Usage
 from kernelci.server import running
 from kernelci.settings import Settings
 
@@ -39,6 +40,9 @@ class Waits:
 
     def serving(self, model: str) -> tuple[Model, str]:
         return self, model
+
+    def price(self, model: str) -> Price | None:
+        return None
 
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         for number in range(WORDS):
@@ -107,12 +111,12 @@ def test_a_proxy_passes_streams_word_by_word_and_files_whole(
     model = Waits()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    settings = Settings(data_dir=tmp_path / "data", port=0, allowed_hosts=HOST)
+    settings = Settings(data_dir=tmp_path / "data", port=0, allowed_hosts=HOST, api_key=SecretStr("k"))
     with (
         running(settings, model) as server,
         started(*proxy(tmp_path, server, port), port=port),
         httpx2.Client(
-            base_url=f"http://127.0.0.1:{port}", headers={"host": HOST}, trust_env=False, timeout=60
+            base_url=f"http://127.0.0.1:{port}", headers={"host": HOST, "api-key": "k"}, trust_env=False, timeout=60
         ) as client,
     ):
         assert client.get("/healthz").json() == {"status": "ok"}
