@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import anyio
 import openai
@@ -25,6 +25,7 @@ from kernelci.models.habits import Habits
 from kernelci.models.most import with_room, with_room_again
 from kernelci.models.sight import ANY_NUMBER, asked_about, pictured, pictured_again
 from kernelci.models.streamed import StreamedReply
+from kernelci.models.tokens import estimated
 from kernelci.models.toolless import refuses_tools, without_tools
 from kernelci.protocol.parts import JsonObject
 from kernelci.protocol.usage import Usage
@@ -35,6 +36,7 @@ TRIAL: JsonObject = {"role": "user", "content": "What is 48611 * 7919? Compute i
 """Asked once of a model of which nobody knows whether it can call tools."""
 
 _TRIAL_TOKENS = 2048  # room for thoughts
+_LEAST_TRIAL = 128  # with fewer it would be cut short, and tell nothing
 
 _INSTEAD: dict[str, str | None] = {
     "stream_options": None,
@@ -70,7 +72,7 @@ class ChatModel:
             await self._read(reply, request, habits)
             if await reply.end_text():
                 if habits.calls_tools is None and reply.finish == "stop":
-                    beside = await self._try_tools(request, habits)
+                    beside = await self._try_tools(request, reply.usage, habits)
                 runs_shown = habits.calls_tools is False
         except (RunFailure, anyio.get_cancelled_exc_class()):
             if reply.begun:
@@ -99,14 +101,20 @@ class ChatModel:
         if reply.finish is None:
             raise broken_off(self._endpoint)
 
-    async def _try_tools(self, request: ModelRequest, habits: Habits) -> Usage | None:
+    async def _try_tools(self, request: ModelRequest, spent: Usage, habits: Habits) -> Usage | None:
         """Find out whether a model can call tools, by a question that needs one; gives its cost.
+
+        Nothing is asked where the reply, which is `spent`, has left no room for it.
 
         Asked where code stands at the end of a reply, and the model has called nothing yet: it may be shown to the
         user, or meant to be run, by a model that knows no better way.
         """
-        most = min(_TRIAL_TOKENS, request.max_tokens or _TRIAL_TOKENS)
-        trial = ModelRequest(request.model, (TRIAL,), tools=request.tools, max_tokens=most)
+        trial = ModelRequest(request.model, (TRIAL,), tools=request.tools, max_tokens=_TRIAL_TOKENS)
+        if request.max_tokens is not None:
+            left = request.max_tokens - spent.completion_tokens - estimated(trial, 0).prompt_tokens
+            trial = replace(trial, max_tokens=min(left, _TRIAL_TOKENS))
+            if left < _LEAST_TRIAL:
+                return None
         reply = StreamedReply(trial, _nobody, habits)
         try:
             await self._read(reply, trial, habits)

@@ -18,7 +18,7 @@ from kernelci.models.habits import Habits
 from kernelci.models.partial import Characters, PartialCode
 from kernelci.models.prose import Prose, Told
 from kernelci.models.thoughts import Thoughts
-from kernelci.models.tokens import CHARACTERS_A_CALL, LONG_TOKEN, estimated
+from kernelci.models.tokens import CHARACTERS_A_CALL, LONG_TOKEN, characters_in, estimated
 from kernelci.models.written import WrittenCall
 from kernelci.protocol.usage import Usage
 
@@ -45,7 +45,7 @@ class StreamedReply:
     def __init__(self, request: ModelRequest, emit: Emit, habits: Habits) -> None:
         self.finish: Finish | None = None
         self.begun = self.has_overrun = False
-        self._size = 0
+        self._size = self._written = 0
         self._longest = request.max_tokens and request.max_tokens * LONG_TOKEN
         self._request = request
         self._one_call = request.parallel_tool_calls is False
@@ -78,13 +78,13 @@ class StreamedReply:
                 await self._take(choice.delta)
             if choice.finish_reason:
                 self.finish = _FINISHES.get(choice.finish_reason, "stop")
-        if self.finish is None and self._longest is not None and self._size > self._longest:
+        if self.finish is None and self._longest is not None and self._written > self._longest:
             self.finish, self.has_overrun = "length", True
 
     @property
     def usage(self) -> Usage:
         """What it has cost so far."""
-        return self._usage or estimated(self._request, self._size)
+        return self._usage or estimated(self._request, self._written)
 
     @property
     def thought_unopened(self) -> bool:
@@ -161,6 +161,7 @@ class StreamedReply:
 
     def _measure(self, *texts: str) -> None:
         self._size += sum(len(text) for text in texts)
+        self._written += sum(characters_in(text) for text in texts)
         if self._size > LONGEST_REPLY:
             raise TooLong
 
@@ -193,6 +194,7 @@ class StreamedReply:
             call = None if bare or another else call
         if call is None:
             self._size += CHARACTERS_A_CALL
+            self._written += CHARACTERS_A_CALL
             call = Called(self._request, piece.index, piece.id)
             self._calls.append(call)
         return call

@@ -104,8 +104,8 @@ class Meters:
         model = self._models.label(fact.model, replied=fact.error is None)
         if fact.error:
             self._failed.labels(model, fact.error).inc()
-            return
-        self._replies.labels(model).observe(fact.seconds)
+        else:
+            self._replies.labels(model).observe(fact.seconds)
         if fact.usage:
             self._tokens.labels(model, "input").inc(fact.usage.prompt_tokens)
             self._tokens.labels(model, "output").inc(fact.usage.completion_tokens)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import anyio
 
 from kernelci.engine.bus import Bus
-from kernelci.engine.events import Recorded, RunMoved, TurnOpened
+from kernelci.engine.events import Event, Recorded, RunMoved, UsageCounted
 from kernelci.engine.keys import Keys
 from kernelci.engine.ports import (
     CellResult,
@@ -60,22 +60,37 @@ class WatchedModel:
 
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         began = time.perf_counter()
+        cost: Usage | None = None
+
+        async def note(event: Event) -> None:
+            nonlocal cost
+            cost = event.usage if isinstance(event, UsageCounted) else cost
+            await emit(event)
+
         try:
-            reply = await self.model.reply(request, emit)
+            reply = await self.model.reply(request, note)
         except BaseException as raised:
-            self._tell(request, began, None, _named(raised))
+            self._tell(request, began, cost, error=_named(raised))
             raise
-        self._tell(request, began, reply, None)
+        self._tell(request, began, reply.usage, finish=reply.finish)
         return reply
 
-    def _tell(self, request: ModelRequest, began: float, reply: Reply | None, error: str | None) -> None:
+    def _tell(
+        self,
+        request: ModelRequest,
+        began: float,
+        usage: Usage | None,
+        *,
+        finish: str | None = None,
+        error: str | None = None,
+    ) -> None:
         self.tell(
             Replied(
                 whose=current(),
                 model=request.model,
                 seconds=time.perf_counter() - began,
-                usage=reply.usage if reply else None,
-                finish=reply.finish if reply else None,
+                usage=usage,
+                finish=finish,
                 error=error,
                 temperature=request.temperature,
                 top_p=request.top_p,
@@ -124,7 +139,6 @@ class _Seen:
 
     made: float
     started: float | None = None
-    turns: int = 0
 
 
 class WatchedBus:
@@ -141,13 +155,8 @@ class WatchedBus:
 
     def publish(self, recorded: Recorded) -> None:
         self._bus.publish(recorded)
-        match recorded.event:
-            case TurnOpened(turn):
-                self._known(recorded.run_id).turns = turn + 1
-            case RunMoved() if isinstance(recorded.object, Run):
-                self._moved(recorded.object, first=recorded.first)
-            case _:
-                pass
+        if isinstance(recorded.event, RunMoved) and isinstance(recorded.object, Run):
+            self._moved(recorded.object, first=recorded.first)
 
     def break_off(self, run_id: str, error: KernelciError) -> None:
         self._bus.break_off(run_id, error)
@@ -182,7 +191,7 @@ def _ended(run: Run, seen: _Seen, now: float) -> RunEnded:
         whose=Whose.of(run),
         status=run.status,
         error=error or (run.incomplete_details.reason if run.incomplete_details else None),
-        turns=seen.turns,
+        turns=run.turns,
         usage=run.usage or Usage(),
         seconds=None if seen.started is None else now - seen.started,
     )

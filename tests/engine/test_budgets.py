@@ -121,6 +121,25 @@ async def test_what_a_trial_asked_does_not_count_for_the_next_question(engine: E
     assert [len(asked.body["messages"]) for asked in upstream.requests] == [1, 1, 4]
 
 
+@pytest.mark.parametrize(("written", "tried"), [(500, [1]), (-1, [])])
+async def test_a_trial_is_part_of_the_budget(
+    engine: Engine, upstream: Upstream, written: int, tried: list[int]
+) -> None:
+    def answer(body: Body) -> Answer:
+        most = body["max_tokens"]
+        if "48611" in str(body["messages"]):
+            return Says("I think.", usage=(150, most))
+        return Says("```python\n1\n```", usage=(150, written % most))
+
+    upstream.will(answer)
+    async with serving(engine, upstream, max_run_tokens=2000):
+        run = await engine.finished(await engine.ask())
+        trials = [len(asked.body["messages"]) for asked in upstream.requests if "48611" in str(asked.body)]
+        assert trials == tried
+        assert run.usage
+        assert run.usage.total_tokens <= 2000
+
+
 async def test_a_budget_without_room_for_figures_has_the_run_go_on_without_them(
     engine: Engine, upstream: Upstream
 ) -> None:
@@ -317,6 +336,14 @@ async def test_a_reply_that_leaves_no_step_has_cost_something_after_the_client_a
         assert upstream.requests[-1].body["max_tokens"] < 4000 - 3160
         assert run.usage
         assert run.usage.total_tokens == (await used(engine, run)).tokens == 3260
+
+
+async def test_a_reply_of_long_tokens_is_not_cut_short(engine: Engine, upstream: Upstream) -> None:
+    rule, table = "-" * 400 + "\n", f"| a {' ' * 60} | b {' ' * 60} |\n|{'-' * 64}|{'-' * 64}|\n"
+    upstream.will([Says(rule + table * 3 + "The answer is 42.", usage=(10, 58))])
+    async with serving(engine, upstream):
+        run = await engine.finished(await engine.ask(max_completion_tokens=60))
+    assert (run.status, run.incomplete_details) == ("completed", None)
 
 
 # Counts that no endpoint means

@@ -7,11 +7,17 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from kernelci.engine.events import Event, Recorded, RunMoved, UsageCounted
+from kernelci.engine.ports import Emit, ModelRequest, Reply
+from kernelci.errors import ModelUnavailable
+from kernelci.protocol.objects import Run
 from kernelci.protocol.usage import Usage
 from kernelci.sessions.pool import Kernels
-from kernelci.telemetry.facts import Fact, Replied, told_to
+from kernelci.store.bus import JournalBus
+from kernelci.telemetry.facts import Fact, Replied, RunEnded, told_to
 from kernelci.telemetry.meters import Meters
 from kernelci.telemetry.names import MODELS
+from kernelci.telemetry.watched import WatchedBus, WatchedModel
 from tests.telemetry.conftest import served
 
 
@@ -45,6 +51,33 @@ def test_metrics_are_behind_the_door_and_health_is_not(tmp_path: Path) -> None:
         assert client.http.get("/metrics", headers={"api-key": "secret"}).status_code == 200
         assert client.http.get("/metrics", headers={"origin": "https://example.com"}).status_code == 403
         assert client.http.get("/healthz").json() == {"status": "ok"}
+
+
+async def test_a_reply_that_breaks_off_is_counted_with_what_it_has_cost() -> None:
+    class BreaksOff:
+        async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
+            await emit(UsageCounted(Usage(prompt_tokens=30, completion_tokens=7)))
+            raise ModelUnavailable("It broke off.")
+
+    async def ignore(event: Event) -> None:
+        del event
+
+    meters = Meters(lambda: Kernels(0, 0, 0, 0), Path("/"))
+    with pytest.raises(ModelUnavailable):
+        await WatchedModel(BreaksOff(), meters).reply(ModelRequest("m", ()), ignore)
+    lines = meters.text("")[0].decode().splitlines()
+    assert 'kernelci_tokens_total{direction="input",model="other"} 30.0' in lines
+    assert 'kernelci_tokens_total{direction="output",model="other"} 7.0' in lines
+
+
+def test_a_run_that_ends_after_a_restart_has_had_all_its_turns() -> None:
+    told: list[Fact] = []
+    run = Run(id="run_1", created_at=1, assistant_id="asst_1", thread_id="thread_1", model="m", turns=3)
+    ended = run.model_copy(update={"status": "cancelled"})
+    WatchedBus(JournalBus(), told.append).publish(Recorded(1, run.id, RunMoved("cancelled"), ended))
+    (fact,) = told
+    assert isinstance(fact, RunEnded)
+    assert (fact.status, fact.turns) == ("cancelled", 3)
 
 
 def test_an_observer_that_fails_is_logged_and_the_others_are_told(caplog: pytest.LogCaptureFixture) -> None:
