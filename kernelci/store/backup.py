@@ -230,7 +230,7 @@ def _checked(source: Path, staging: Path, sums: Mapping[str, str]) -> int:
     if lacking:
         raise StartupError(f"{source} is no whole backup of kernelci's: it lacks {', '.join(lacking)}.")
     if (staging / _SUMS).read_bytes() != _listed(sums):
-        raise StartupError(f"{source} is damaged: the bytes of its database are others.")
+        raise StartupError(f"{source} is damaged: the bytes of its database or version are others.")
     with closing(sqlite3.connect(staging / _DATABASE)) as database:
         if database.execute("PRAGMA quick_check").fetchall() != [("ok",)]:
             raise StartupError(f"{source} is damaged: its database is.")
