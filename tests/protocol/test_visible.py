@@ -35,6 +35,16 @@ def test_there_is_a_warning_exactly_where_something_was_spelled_out(text: str) -
 
 
 @given(ANY, ANY)
+def test_a_text_is_shown_as_its_lines_are(one: str, other: str) -> None:
+    assert visible(f"{one}\n{other}") == visible(f"{one}\n") + visible(other)
+
+
+def test_hiding_is_told_of_each_line_once_however_much_there_is() -> None:
+    lines = hidden_in("变" * 1000 + "\u200b\u202e\u200b\n" * 1000)
+    assert [line.partition(")")[2] for line in lines] == [" in lines 1, 2, 3, 4, 5 and 995 more"] * 2
+
+
+@given(ANY, ANY)
 def test_two_texts_that_differ_are_shown_differently_unless_one_spells_the_other(one: str, other: str) -> None:
     plain = [text.replace("\r\n", "\n") for text in (one, other)]
     if plain[0] != plain[1] and "<U+" not in one + other:
@@ -57,6 +67,7 @@ def test_every_character_there_is() -> None:
         ("a = 1\r\nb = 2\r\n", "a = 1\nb = 2\n"),
         ("x\u2028y\u2029z\x85", "x<U+2028>y<U+2029>z<U+0085>"),
         ("a\u3164 = 1", "a<U+3164> = 1"),
+        ("'\U0001d159\U00016fe4'", "'<U+1D159><U+16FE4>'"),
         ("'\u200fשלום\u200e'", "'<U+200F>שלום<U+200E>'"),
         ("'می\u200cخواهم'", "'می<U+200C>خواهم'"),
         ("'👩\u200d🔬 ❤\ufe0f'", "'👩<U+200D>🔬 ❤<U+FE0F>'"),
