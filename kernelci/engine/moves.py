@@ -38,8 +38,11 @@ def new_step(run: Run, details: MessageCreation | ToolCalls, turn: int) -> RunSt
     )
 
 
-def moved(run: Run, event: RunMoved, usage: Usage) -> Run:
-    """The run in its new status; `usage` is what it has cost so far."""
+def moved(run: Run, event: RunMoved, usage: Usage, *, until: int | None = None) -> Run:
+    """The run in its new status; `usage` is what it has cost so far.
+
+    One that a stop of the server cut short was in progress `until` its last sign of life, for all that is known.
+    """
     now = ids.now()
     change: dict[str, object] = {"status": event.status, "required_action": None}
     match event.status:
@@ -57,7 +60,7 @@ def moved(run: Run, event: RunMoved, usage: Usage) -> Run:
         change |= {"usage": usage, "last_error": event.error}
         change["incomplete_details"] = RunIncomplete(reason=event.reason) if event.reason else None
     if run.status == "in_progress" and run.expires_at is not None:
-        change["seconds"] = run.seconds + _seconds_of(run, now)
+        change["seconds"] = run.seconds + _seconds_of(run, now if until is None else until)
     return run.model_copy(update=change)
 
 

@@ -79,14 +79,17 @@ class OpenRun:
         self._spoke = False
         self._usage = Usage()
         self._usage_due: Usage | None = None
+        self._seen_at = run.started_at or 0
         for step in steps:
             self._take_up(step, message)
+        self._is_cut_short = run.status == "in_progress" and self.asks is None
 
     def _take_up(self, step: RunStep, message: Message | None) -> None:
         """Continue after a stored step. One that waits for the client is open, or one that a crash cut short."""
         self._turn = step.turn
         self.run = self.run.model_copy(update={"turns": step.turn + 1})
         self._usage += step.usage or Usage()
+        self._seen_at = max(self._seen_at, step.created_at, step.completed_at or 0)
         is_open = step.status == "in_progress"
         self._step = step if is_open else None
         if isinstance(step.step_details, ToolCalls):
@@ -240,7 +243,7 @@ class OpenRun:
 
     def _move_run(self, event: RunMoved) -> Applied:
         unanswered = self.asks
-        self.run = moved(self.run, event, self._usage)
+        self.run = moved(self.run, event, self._usage, until=self._seen_at if self._is_cut_short else None)
         if unanswered:  # it is called off, and its clock goes on
             self.run = self.run.model_copy(update={"expires_at": ids.now() + unanswered.seconds})
         if event.status == "requires_action":  # its calls came as deltas, which are not stored

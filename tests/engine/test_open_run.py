@@ -240,6 +240,20 @@ def test_a_run_taken_up_after_a_restart_knows_its_open_step() -> None:
     assert one(stored, RunStep).turn == 3
 
 
+def test_a_run_that_a_stop_cut_short_was_in_progress_until_its_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000
+    monkeypatch.setattr("kernelci.protocol.ids.now", lambda: now)
+    open_run = OpenRun(a_run().model_copy(update={"expires_at": 1600}))
+    _, stored = played(open_run, RunMoved("in_progress"))
+    now = 1020
+    _, begun = played(open_run, TurnOpened(0), CodeDelta("call_1", "1"))
+    now = 1500
+    _, healed = played(OpenRun(one(stored, Run), [one(begun, RunStep)]), RunMoved("failed"))
+    assert one(healed, Run).seconds == 20
+    _, ended = played(open_run, RunMoved("failed"))
+    assert one(ended, Run).seconds == 500
+
+
 @pytest.mark.parametrize(
     ("end", "step", "reason"),
     [
