@@ -10,9 +10,11 @@ from typing import Any, Literal, cast
 
 import click
 from openai import BadRequestError, NotFoundError, OpenAI
+from openai.types.beta.threads import Run
 from openai.types.beta.threads.runs import RunStep
 
 from kernelci.cli.screen import Screen
+from kernelci.errors import KernelciError
 
 _QUESTION = "Run this? [y]es, [e]dit, [n]o, [a]lways in this run: "
 _NOBODY = "Nobody could be asked: this is no terminal."
@@ -31,8 +33,22 @@ class Approvals:
 
     def waiting(self, step: RunStep) -> dict[str, Any] | None:
         """What waits for a person's word in this step, if anything does."""
-        found = cast("dict[str, Any]", self.client.get(_path(step), cast_to=object))
-        return next((each for each in found["data"] if each["step_id"] == step.id), None)
+        listed = self._listed(step.thread_id, step.run_id)
+        return next((each for each in listed if each["step_id"] == step.id), None)
+
+    def asked_in(self, run: Run) -> bool:
+        """Whether something waits in this run that began elsewhere, for a person who can be asked here.
+
+        Raises:
+            KernelciError: something waits, and there is no terminal; who asked may still answer it.
+        """
+        waits = bool(self._listed(run.thread_id, run.id))
+        if waits and not _at_terminal():
+            raise KernelciError(
+                "The thread's run waits for a person's word on its code, and this is no terminal. In one: "
+                f"kernelci chat --thread {run.thread_id}"
+            )
+        return waits
 
     def settle(self, step: RunStep, asked: dict[str, Any], streamed: str) -> None:
         """Ask, and answer the server; `streamed` is the code as it has been shown already.
@@ -48,12 +64,16 @@ class Approvals:
         for warning in asked["warnings"]:
             self.screen.note(f"Not to be seen otherwise: {warning}", "bold red")
         try:
-            self.client.post(f"{_path(step)}/{asked['id']}", body=self._answer(step, asked), cast_to=object)
+            path = f"{_path(step.thread_id, step.run_id)}/{asked['id']}"
+            self.client.post(path, body=self._answer(step, asked), cast_to=object)
         except (BadRequestError, NotFoundError):
             self.screen.note("Somebody else has answered, or the run has ended.", "yellow")
 
+    def _listed(self, thread_id: str, run_id: str) -> Sequence[dict[str, Any]]:
+        return cast("dict[str, Any]", self.client.get(_path(thread_id, run_id), cast_to=object))["data"]
+
     def _answer(self, step: RunStep, asked: dict[str, Any]) -> dict[str, str]:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if not _at_terminal():
             self.screen.note("Not run: code waits for a yes, and without a terminal nobody can be asked.", "yellow")
             return {"decision": "reject", "reason": _NOBODY}
         if step.run_id in self._allowed and not asked["warnings"]:
@@ -93,8 +113,12 @@ def code_of(step: RunStep) -> str:
     return "".join(call.code_interpreter.input for call in calls if call.type == "code_interpreter")
 
 
-def _path(step: RunStep) -> str:
-    return f"/threads/{step.thread_id}/runs/{step.run_id}/approvals"
+def _path(thread_id: str, run_id: str) -> str:
+    return f"/threads/{thread_id}/runs/{run_id}/approvals"
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _typed(question: str) -> str:

@@ -28,6 +28,8 @@ def chat(
 
     about = Console(stderr=True)
     with conversation(settings, about, thread_id=thread) as talk:
+        if run := talk.go_on():
+            tell(about, f"\n{talk.cost(run)}", "bright_black")
         for question in _questions():
             run = talk.ask(question, talk.upload(file))
             tell(about, f"\n{talk.cost(run)}", "bright_black")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from openai.lib.streaming import AssistantEventHandler
+from functools import partial
+from typing import Any, cast
+
+from openai import OpenAI, Stream
+from openai.lib.streaming import AssistantEventHandler, AssistantStreamManager
 from openai.types.beta import AssistantStreamEvent
 from openai.types.beta.threads import Message, TextDelta
 from openai.types.beta.threads.runs import CodeInterpreterToolCallDelta, RunStep, RunStepDelta
@@ -55,9 +59,10 @@ class LiveRun(AssistantEventHandler):
         """A step that has begun may be told again: its code waits for a person, or a person has changed it."""
         if not (code := code_of(step)):
             return
+        streamed = self._streamed.get(step.id, "")
         if asked := self._approvals.waiting(step):
-            self._approvals.settle(step, asked, self._streamed.get(step.id, ""))
-        else:
+            self._approvals.settle(step, asked, streamed)
+        elif code != streamed:
             self._screen.note("Changed to:", "yellow")
             self._screen.write(code)
 
@@ -93,3 +98,16 @@ class LiveRun(AssistantEventHandler):
                         path = self._results.file(note.file_path.file_id, note.text)
                         if path:
                             self._screen.saved(path)
+
+
+def followed(client: OpenAI, thread_id: str, live: LiveRun) -> AssistantStreamManager[LiveRun]:
+    """The stream of a thread's newest run, from its beginning: our own extension, which the SDK has no name for."""
+    events = partial(
+        client.get,
+        f"/threads/{thread_id}/events",
+        cast_to=cast("Any", AssistantStreamEvent),
+        options={"headers": {"OpenAI-Beta": "assistants=v2"}},
+        stream=True,
+        stream_cls=Stream[AssistantStreamEvent],
+    )
+    return AssistantStreamManager(events, event_handler=live)

@@ -42,6 +42,12 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
+    def close(self) -> int:
+        """Close it, as who shuts its window; gives the exit code."""
+        os.close(self.master)
+        self.master = -1
+        return self.process.wait(_PATIENCE)
+
     def ended(self) -> int:
         """Read to the end; gives the exit code."""
         while self._more():
@@ -64,17 +70,18 @@ def terminal(command: Command, *arguments: str | Path, **variables: str) -> Gene
     """The command at work in a terminal while the block lasts."""
     master, slave = pty.openpty()
     with subprocess.Popen(
-        command.argv(arguments),
+        ["setsid", "--ctty", *command.argv(arguments)],  # so that closing it hangs up
         cwd=command.folder,
         env=command.variables | {"TERM": "xterm", "COLUMNS": "200"} | variables,
         stdin=slave,
         stdout=slave,
         stderr=slave,
-        start_new_session=True,
     ) as process:
         os.close(slave)
+        opened = Terminal(process, master)
         try:
-            yield Terminal(process, master)
+            yield opened
         finally:
             process.kill()
-            os.close(master)
+            if opened.master >= 0:
+                os.close(master)
