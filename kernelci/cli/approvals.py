@@ -19,6 +19,10 @@ from kernelci.errors import KernelciError
 _QUESTION = "Run this? [y]es, [e]dit, [n]o, [a]lways in this run: "
 _NOBODY = "Nobody could be asked: this is no terminal."
 
+_ABOVE = "# The code to change is between these lines, which keep editors from obeying its own.\n" + "#\n" * 5
+_BELOW = "#\n" * 6
+"""Vim obeys modelines in the first and the last five lines, Emacs the first line and the last page."""
+
 Key = Literal["y", "e", "n", "a"]
 
 
@@ -99,10 +103,16 @@ class Approvals:
     def _edited(self, code: str) -> str:
         """The code as the person's editor leaves it; as typed here, where there is no editor."""
         try:
-            return click.edit(code, extension=".py") or code
+            edited = click.edit(f"{_ABOVE}{code}\n\f\n{_BELOW}", extension=".py")
+            return code if edited is None else _between(edited)
         except click.ClickException:
             self.screen.note("No editor could be started ($EDITOR). Type the code, and a dot alone at its end:")
             return "\n".join(iter(lambda: _typed("┃ "), "."))
+
+
+def _between(edited: str) -> str:
+    """The code of a file without the lines around it."""
+    return edited.removeprefix(_ABOVE).rstrip().removesuffix(_BELOW.rstrip()).rstrip() + "\n"
 
 
 def code_of(step: RunStep) -> str:

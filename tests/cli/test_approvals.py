@@ -81,6 +81,24 @@ def test_a_person_sees_what_hides_and_says_yes_no_or_something_else(
     assert cells(settings)[1][1] == "print('שלום', 7 * 6)\n"
 
 
+def test_an_editor_finds_nothing_to_obey(kernelci: Command, settings: Settings, tmp_path: Path) -> None:
+    editor, opened = tmp_path / "editor", tmp_path / "opened"
+    editor.write_text(f"#!/bin/sh\ncp $1 '{opened}'\nsed -i s/first/second/ $1\n")
+    editor.chmod(0o755)
+    code = "# -*- eval: (shell-command \"id\") -*- vim: set modeline:\nprint('first')\n# Local Variables:\n# End:"
+    model = ScriptedModel([Turn(code=code), Turn(text="done")])
+    with running(asking(settings), model), terminal(kernelci, "ask", "?", EDITOR=str(editor)) as screen:
+        screen.until(QUESTION)
+        screen.type("e\n")
+        assert "│ second" in screen.until("done")
+        assert screen.ended() == 0
+    assert cells(settings) == [("code", code.replace("first", "second") + "\n", "edit")]
+    lines = opened.read_text().split("\n")
+    assert all(line.strip("#") == "" for line in lines[-7:]), "where vim looks"
+    assert not any("vim:" in line or "-*-" in line for line in lines[:5])
+    assert "Variables" not in opened.read_text().rpartition("\n\f")[2], "where Emacs looks"
+
+
 def test_always_does_not_cover_what_hides_and_a_closed_terminal_stops_the_run(
     kernelci: Command, settings: Settings
 ) -> None:
