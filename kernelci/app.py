@@ -84,6 +84,7 @@ def create_app(settings: Settings, *, models: Models | None = None) -> Starlette
             meters = Meters(lambda: rooms.sessions.kernels, folder.path)
             tell = told_to(lines.log, meters, *others)
             service = await _compose(stack, settings, rooms, serving, tell)
+            meters.show(lambda: service.supervisor.going_on)
             yield {"service": service, "folder": folder, "meters": meters, "tell": tell}
 
     app = build(lifespan, settings)

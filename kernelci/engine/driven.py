@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Literal
 
 import anyio
 
@@ -12,6 +13,9 @@ from kernelci.engine.events import Event
 from kernelci.engine.links import Linking
 from kernelci.engine.recorder import Recorder
 from kernelci.protocol.objects import Run
+
+GoingOn = Literal["queued", "started", "waiting for approval"]
+"""Where a run stands that has not ended."""
 
 
 @dataclass(slots=True)
@@ -34,6 +38,13 @@ class Driven:
     def run(self) -> Run:
         """The run as it stands."""
         return self.recorder.run
+
+    @property
+    def state(self) -> GoingOn:
+        """Where it stands."""
+        if self.recorder.asks:
+            return "waiting for approval"
+        return "queued" if self.run.status == "queued" else "started"
 
     @property
     def deadline(self) -> float:

@@ -16,7 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from kernelci.engine.bus import Bus
-from kernelci.engine.driven import Driven
+from kernelci.engine.driven import Driven, GoingOn
 from kernelci.engine.driver import Driver
 from kernelci.engine.events import ApprovalGiven, OutputsSubmitted, RunMoved
 from kernelci.engine.ports import Store, Transcripts
@@ -62,6 +62,11 @@ class Supervisor:
         if self._tasks:
             self._tasks.cancel_scope.cancel()
         await self._stack.__aexit__(kind, error, trace)
+
+    @property
+    def going_on(self) -> list[GoingOn]:
+        """Where each run stands that is being driven."""
+        return [driven.state for driven in self._driven.values()]
 
     async def start(self, run: Run) -> None:
         """Begin to drive a run that has just been stored as queued."""

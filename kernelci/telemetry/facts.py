@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kernelci.protocol.calls import Decision
 from kernelci.protocol.objects import CellStatus, Run
 from kernelci.protocol.states import RunStatus
 from kernelci.protocol.usage import Usage
@@ -93,6 +94,25 @@ class CellEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalRequested:
+    """The code of a call waits for a person's word, and its run with it."""
+
+    run_id: str
+    thread_id: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAnswered:
+    """A person has given a word on the code of a call."""
+
+    run_id: str
+    thread_id: str
+    call_id: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """A request was answered. `route` is the path's template, `status` 499 where the client left before that."""
 
@@ -110,7 +130,17 @@ class KeysChanged:
     revoked: frozenset[str]
 
 
-Fact = RunMade | RunStarted | RunEnded | Replied | CellEnded | Answered | KeysChanged
+Fact = (
+    RunMade
+    | RunStarted
+    | RunEnded
+    | Replied
+    | CellEnded
+    | ApprovalRequested
+    | ApprovalAnswered
+    | Answered
+    | KeysChanged
+)
 Observer = Callable[[Fact], None]
 
 

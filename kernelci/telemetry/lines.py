@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 
 from kernelci.protocol.usage import Usage
 from kernelci.telemetry.facts import (
     Answered,
+    ApprovalAnswered,
+    ApprovalRequested,
     CellEnded,
     Fact,
     KeysChanged,
@@ -31,6 +34,10 @@ def log(fact: Fact) -> None:
         case CellEnded():
             ended = {"status": fact.status or fact.error, "seconds": fact.seconds, "waited": fact.waited}
             _info("cell ended", "cell_ended", **(_ids(fact.whose) or {"session_id": fact.session_id}), **ended)
+        case ApprovalRequested():
+            _info("code waits for approval", "approval_requested", **asdict(fact))
+        case ApprovalAnswered():
+            _info("a person has answered", "approval_answered", **asdict(fact))
         case KeysChanged():
             for name in sorted(fact.added):
                 _info("a key was added", "key_added", key_name=name)

@@ -5,14 +5,15 @@ the names of models only so many.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
-from kernelci.telemetry.facts import Answered, CellEnded, Fact, KeysChanged, Replied, RunEnded, RunMade, RunStarted
+from kernelci.engine.driven import GoingOn
+from kernelci.telemetry.facts import Answered, CellEnded, Fact, Replied, RunEnded, RunStarted
 from kernelci.telemetry.names import OTHER, ModelNames
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE"})
@@ -40,7 +41,6 @@ class Meters:
     def __init__(self, kernels: Callable[[], Kernels], data: Path) -> None:
         self._registry = registry = CollectorRegistry()
         self._models = ModelNames()
-        self._going_on: dict[str, str] = {}
         ProcessCollector(registry=registry)
         self._runs = Counter("kernelci_runs", "Runs that have ended.", ["status"], registry=registry)
         self._run = _histogram(registry, "run_seconds", "From a run's start to its end.", _RUN)
@@ -68,10 +68,7 @@ class Meters:
     def __call__(self, fact: Fact) -> None:
         """Count it."""
         match fact:
-            case RunMade():
-                self._going_on[fact.whose.run_id] = "queued"
             case RunStarted():
-                self._going_on[fact.whose.run_id] = "started"
                 self._run_wait.observe(fact.waited)
             case RunEnded():
                 self._run_ended(fact)
@@ -85,7 +82,7 @@ class Meters:
                 method = fact.method if fact.method in _METHODS else OTHER
                 self._requests.labels(method, fact.route, str(fact.status)).inc()
                 self._request.labels(fact.route).observe(fact.seconds)
-            case KeysChanged():
+            case _:
                 pass
 
     def text(self, accepted: str) -> tuple[bytes, str]:
@@ -93,8 +90,13 @@ class Meters:
         encode, kind = choose_encoder(accepted)
         return encode(self._registry), kind
 
+    def show(self, going_on: Callable[[], Sequence[GoingOn]]) -> None:
+        """Tell the states of all runs that have not ended, too: of those that an earlier server left, as well."""
+        runs = Gauge("kernelci_runs_going_on", "Runs that have not ended.", ["state"], registry=self._registry)
+        for state in get_args(GoingOn):
+            runs.labels(state).set_function(lambda state=state: going_on().count(state))
+
     def _run_ended(self, fact: RunEnded) -> None:
-        self._going_on.pop(fact.whose.run_id, None)
         self._runs.labels(fact.status).inc()
         self._turns.inc(fact.turns)
         if fact.seconds is not None:
@@ -118,9 +120,6 @@ class Meters:
         states.labels("spare").set_function(lambda: kernels().spare)
         waiting = Gauge("kernelci_cells_waiting", "Cells that wait for their turn.", registry=registry)
         waiting.set_function(lambda: kernels().waiting)
-        going_on = Gauge("kernelci_runs_going_on", "Runs that have not ended.", ["state"], registry=registry)
-        for state in ("queued", "started"):
-            going_on.labels(state).set_function(lambda state=state: list(self._going_on.values()).count(state))
         free = Gauge("kernelci_data_free_bytes", "Room on the data folder's disk.", registry=registry)
         free.set_function(lambda: shutil.disk_usage(data).free)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import anyio
 
 from kernelci.engine.bus import Bus
-from kernelci.engine.events import Event, Recorded, RunMoved, UsageCounted
+from kernelci.engine.events import ApprovalAsked, ApprovalGiven, Event, Recorded, RunMoved, UsageCounted
 from kernelci.engine.keys import Keys
 from kernelci.engine.ports import (
     CellResult,
@@ -25,11 +25,22 @@ from kernelci.engine.ports import (
 )
 from kernelci.errors import KernelciError
 from kernelci.protocol.keys import Key
-from kernelci.protocol.objects import Run
+from kernelci.protocol.objects import Run, RunStep
 from kernelci.protocol.states import ACTIVE
 from kernelci.protocol.usage import Price, Usage
 from kernelci.telemetry.current import current
-from kernelci.telemetry.facts import CellEnded, KeysChanged, Observer, Replied, RunEnded, RunMade, RunStarted, Whose
+from kernelci.telemetry.facts import (
+    ApprovalAnswered,
+    ApprovalRequested,
+    CellEnded,
+    KeysChanged,
+    Observer,
+    Replied,
+    RunEnded,
+    RunMade,
+    RunStarted,
+    Whose,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +166,13 @@ class WatchedBus:
 
     def publish(self, recorded: Recorded) -> None:
         self._bus.publish(recorded)
-        if isinstance(recorded.event, RunMoved) and isinstance(recorded.object, Run):
-            self._moved(recorded.object, first=recorded.first)
+        match recorded.event:
+            case RunMoved() if isinstance(recorded.object, Run):
+                self._moved(recorded.object, first=recorded.first)
+            case ApprovalAsked() | ApprovalGiven() as event if isinstance(recorded.object, RunStep):
+                self._tell(_of_approval(event, recorded.object))
+            case _:
+                pass
 
     def break_off(self, run_id: str, error: KernelciError) -> None:
         self._bus.break_off(run_id, error)
@@ -183,6 +199,12 @@ class WatchedBus:
         elif run.status == "in_progress" and seen.started is None:
             seen.started = now
             self._tell(RunStarted(Whose.of(run), now - seen.made))
+
+
+def _of_approval(event: ApprovalAsked | ApprovalGiven, step: RunStep) -> ApprovalRequested | ApprovalAnswered:
+    if isinstance(event, ApprovalAsked):
+        return ApprovalRequested(step.run_id, step.thread_id, event.calls[0].id)
+    return ApprovalAnswered(step.run_id, step.thread_id, event.call_id, event.answer.decision)
 
 
 def _ended(run: Run, seen: _Seen, now: float) -> RunEnded:

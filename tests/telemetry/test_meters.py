@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from pydantic import SecretStr
 from kernelci.engine.events import Event, Recorded, RunMoved, UsageCounted
 from kernelci.engine.ports import Emit, ModelRequest, Reply
 from kernelci.errors import ModelUnavailable
+from kernelci.models.scripted import ScriptedModel
+from kernelci.models.turn import Turn
 from kernelci.protocol.objects import Run
 from kernelci.protocol.usage import Usage
 from kernelci.sessions.pool import Kernels
@@ -18,7 +21,7 @@ from kernelci.telemetry.facts import Fact, Replied, RunEnded, told_to
 from kernelci.telemetry.meters import Meters
 from kernelci.telemetry.names import MODELS
 from kernelci.telemetry.watched import WatchedBus, WatchedModel
-from tests.telemetry.conftest import served
+from tests.telemetry.conftest import Client, served
 
 
 def test_a_run_is_counted(tmp_path: Path) -> None:
@@ -43,6 +46,40 @@ def test_a_run_is_counted(tmp_path: Path) -> None:
     assert told[requests % ("other", "other", 404)] == 1
     assert told["process_max_fds"] >= told["process_open_fds"] > 0
     assert told["kernelci_data_free_bytes"] > 0
+
+
+def test_a_run_that_waits_for_a_person_is_seen_in_log_and_metrics_after_a_restart_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = "kernelci_runs_going_on{'state': 'waiting for approval'}"
+    with caplog.at_level(logging.INFO, "kernelci"):
+        with served(tmp_path, approval="code") as client:
+            run, call = begun_and_asked(client)
+            told = client.metrics()
+            assert (told[state], told["kernelci_runs_going_on{'state': 'started'}"]) == (1, 0)
+        with served(tmp_path, ScriptedModel([Turn(text="No.")])) as client:
+            assert client.metrics()[state] == 1
+            no = {"decision": "reject", "reason": "a secret reason"}
+            assert client.http.post(f"{run}/approvals/{call}", json=no).status_code == 200
+            assert client.metrics()[state] == 0
+    lines = [vars(record) for record in caplog.records if "approval" in str(vars(record).get("action"))]
+    ids = {"run_id": run.rpartition("/")[2], "thread_id": run.split("/")[3], "call_id": call}
+    asked, answered = ({key: line.get(key) for key in ("action", *ids, "decision")} for line in lines)
+    assert asked == {"action": "approval_requested", **ids, "decision": None}
+    assert answered == {"action": "approval_answered", **ids, "decision": "reject"}
+    assert not any("6*7" in str(line) or "secret reason" in str(line) for line in lines)
+
+
+def begun_and_asked(client: Client) -> tuple[str, str]:
+    """A run whose code waits, by its path, and the call."""
+    assistant = {"model": "m", "tools": [{"type": "code_interpreter"}]}
+    asked = {"assistant_id": client.http.post("/v1/assistants", json=assistant).json()["id"]}
+    begun = client.http.post("/v1/threads/runs", json=asked).json()
+    run = f"/v1/threads/{begun['thread_id']}/runs/{begun['id']}"
+    while client.http.get(run).json()["status"] in {"queued", "in_progress"}:
+        if waiting := client.http.get(f"{run}/approvals").json()["data"]:
+            return run, waiting[0]["id"]
+    raise AssertionError("the run has ended without asking")
 
 
 def test_metrics_are_behind_the_door_and_health_is_not(tmp_path: Path) -> None:
