@@ -94,12 +94,15 @@ class ChatModel:
             async for chunk in chunks:
                 try:
                     await reply.add(chunk)
-                except TooLong:
+                except TooLong as error:
+                    self._log_failed(error)
                     raise without_end(self._endpoint) from None
                 if reply.has_overrun:
                     return
         if reply.finish is None:
-            raise broken_off(self._endpoint)
+            unfinished = broken_off(self._endpoint, spoken=reply.has_spoken)
+            self._log_failed(unfinished)
+            raise unfinished
 
     async def _try_tools(self, request: ModelRequest, spent: Usage, habits: Habits) -> Usage | None:
         """Find out whether a model can call tools, by a question that needs one; gives its cost.
@@ -152,8 +155,7 @@ class ChatModel:
                     if asked is None:
                         raise
         except (openai.OpenAIError, ValueError, RecursionError, TooLong) as error:
-            host, kind = self._endpoint.host, type(error).__name__
-            logger.warning("%s failed: %s", host, kind, extra={"action": "model_failed", "error": kind})
+            self._log_failed(error)
             # `from None`, since what the client raised may hold the key.
             raise failure(error, self._endpoint, begun=begun, said=said) from None
 
@@ -191,6 +193,13 @@ class ChatModel:
             habits.pictures = 0 if told is False else ANY_NUMBER
             return pictured(request, habits)
         return asked
+
+    def _log_failed(self, error: Exception) -> None:
+        kind = type(error).__name__
+        status = error.status_code if isinstance(error, openai.APIStatusError) else None
+        words = f"{kind} ({status})" if status else kind
+        told = {"action": "model_failed", "error": kind, "status": status}
+        logger.warning("%s failed: %s", self._endpoint.host, words, extra=told)
 
     def _log_found(self, what: str) -> None:
         logger.info("the model at %s %s", self._endpoint.host, what, extra={"action": "model_found_out"})

@@ -56,8 +56,12 @@ def failure(error: Exception, endpoint: Endpoint, *, begun: bool, said: bool = F
             return ModelUnavailable(f"{host} sent something that is not a chat completion.")
 
 
-def broken_off(endpoint: Endpoint) -> ModelUnavailable:
-    """The stream ended as streams do, but the reply in it did not."""
+def broken_off(endpoint: Endpoint, *, spoken: bool) -> ModelUnavailable:
+    """The stream ended as streams do, but the reply in it did not, if any of one was `spoken`."""
+    if spoken:
+        return ModelUnavailable(
+            f"{endpoint.host} broke off in the middle of its reply: the stream ended without a finish_reason."
+        )
     return ModelUnavailable(
         f"{endpoint.host} sent no complete reply. Is --model-url the base of a Chat Completions endpoint?"
     )

@@ -44,7 +44,7 @@ class StreamedReply:
 
     def __init__(self, request: ModelRequest, emit: Emit, habits: Habits) -> None:
         self.finish: Finish | None = None
-        self.begun = self.has_overrun = False
+        self.begun = self.has_spoken = self.has_overrun = False
         self._size = self._written = 0
         self._longest = request.max_tokens and request.max_tokens * LONG_TOKEN
         self._request = request
@@ -75,6 +75,7 @@ class StreamedReply:
             if choice.index:
                 continue  # only one reply, number 0, was asked for
             if choice.delta:
+                self.has_spoken = True
                 await self._take(choice.delta)
             if choice.finish_reason:
                 self.finish = _FINISHES.get(choice.finish_reason, "stop")

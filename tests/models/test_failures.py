@@ -113,10 +113,22 @@ def error(message: str, **more: object) -> dict[str, object]:
             id="cut in the middle",
         ),
         pytest.param(
-            Chunks([text_chunk("Once")]),
+            Chunks([text_chunk("Once")], done=False),
+            ModelUnavailable,
+            "HOST broke off in the middle of its reply: the stream ended without a finish_reason.",
+            id="no finish",
+        ),
+        pytest.param(
+            Chunks([call_chunk({"index": 0, "function": {"name": "weather"}})], done=False),
+            ModelUnavailable,
+            "HOST broke off in the middle of its reply: the stream ended without a finish_reason.",
+            id="no finish of a call",
+        ),
+        pytest.param(
+            Chunks([{"text": "Once"}], done=False),
             ModelUnavailable,
             "HOST sent no complete reply. Is --model-url the base of a Chat Completions endpoint?",
-            id="no finish",
+            id="nothing of a reply",
         ),
         pytest.param(
             Chunks([text_chunk("Once"), "<html>"]),
@@ -170,6 +182,10 @@ async def test_each_failure_has_its_sentence(upstream, caplog, answer, kind, sen
     assert failed.value.message.replace(upstream.host, "HOST") == sentence
     assert failed.value.__cause__ is None
     assert KEY not in caplog.text
+    (told,) = [vars(record) for record in caplog.records if vars(record).get("action") == "model_failed"]
+    status = answer.status if isinstance(answer, Fails) else None
+    assert (told["levelname"], told["status"]) == ("WARNING", status)
+    assert told["message"] == f"{upstream.host} failed: {told['error']}" + (f" ({status})" if status else "")
     assert len(upstream.requests) == 1
 
 

@@ -13,7 +13,7 @@ from kernelci.protocol.keys import fresh
 from kernelci.server import running
 from kernelci.settings import Settings
 from tests.telemetry.conftest import Client, served
-from tests.upstream import Fails, Says, Upstream
+from tests.upstream import Chunks, Fails, Says, Upstream, text_chunk
 
 
 def facts(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -55,8 +55,26 @@ def test_a_models_failure_is_told_with_its_run(tmp_path: Path, caplog: pytest.Lo
         *("run_started", "model_failed", "run_ended"),
     ]
     assert told[1]["attempt"] == 1
-    assert told[4]["error"] == "InternalServerError"
+    assert (told[4]["error"], told[4]["status"]) == ("InternalServerError", 503)
     assert (told[5]["status"], told[5]["error"], told[5]["turns"]) == ("failed", "server_error", 1)
+
+
+def test_a_reply_that_breaks_off_is_told_and_counted_as_a_failure_and_not_asked_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        Upstream([Says("Well."), Chunks([text_chunk("Once")], done=False)]) as upstream,
+        caplog.at_level(logging.INFO, "kernelci"),
+        running(Settings(data_dir=tmp_path, port=0, model_url=upstream.url)) as url,
+        Client.at(url) as client,
+    ):
+        assert "event: thread.run.completed" in client.run()
+        assert "broke off in the middle of its reply" in client.run()
+        failures = "kernelci_model_failures_total{'error': 'ModelUnavailable', 'model': 'm'}"
+        assert client.metrics()[failures] == 1
+        assert len(upstream.requests) == 2
+    (failed,) = [fact for fact in facts(caplog) if fact["action"] == "model_failed"]
+    assert (failed["levelname"], failed["error"]) == ("WARNING", "ModelUnavailable")
 
 
 def test_keys_are_told_of_when_they_count(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
