@@ -191,6 +191,8 @@ class ChatModel:
         if habits.pictures is None and pictures_in(*asked.messages):
             told = await asked_about(self._endpoint, self._client, request.model) if self._asks else None
             habits.pictures = 0 if told is False else ANY_NUMBER
+            if told is False:
+                self._log_found("takes no pictures")
             return pictured(request, habits)
         return asked
 

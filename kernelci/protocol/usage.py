@@ -12,6 +12,9 @@ from kernelci.protocol.parts import Part
 
 _MILLION = 1_000_000
 
+_PLACES = 10
+"""Of US dollars: less than any token costs, and more than the error of a sum of floats."""
+
 
 class Usage(Part):
     """Tokens, as the model's endpoint counted them; `cached_tokens` of the prompt it had read before.
@@ -34,7 +37,7 @@ class Usage(Part):
             completion_tokens=self.completion_tokens + other.completion_tokens,
             total_tokens=self.total_tokens + other.total_tokens,
             estimated=self.estimated or other.estimated,
-            cost=sum(known) if known else None,
+            cost=round(sum(known), _PLACES) if known else None,
             cached_tokens=self.cached_tokens + other.cached_tokens,
         )
 
@@ -55,7 +58,7 @@ class Price(BaseModel):
         """What that much costs."""
         cached = usage.cached_tokens if self.cached is not None else 0
         asked = (usage.prompt_tokens - cached) * self.prompt + cached * (self.cached or 0.0)
-        return (asked + usage.completion_tokens * self.completion) / _MILLION
+        return round((asked + usage.completion_tokens * self.completion) / _MILLION, _PLACES)
 
     def reply_for(self, money: float, asked: int) -> float:
         """How many tokens a reply may have for that money, if its question has `asked`."""
@@ -94,6 +97,6 @@ class Used(Part):
             turns=self.turns + other.turns,
             tokens=self.tokens + other.tokens,
             seconds=self.seconds + other.seconds,
-            cost=self.cost + other.cost,
+            cost=round(self.cost + other.cost, _PLACES),
             estimated=self.estimated or other.estimated,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -187,12 +188,15 @@ async def test_a_refusal_for_another_reason_stays_one(
     ],
 )
 async def test_a_server_of_this_machine_is_asked_first_and_once(
-    upstream: Upstream, path: str, described: Any, *, sees: bool
+    upstream: Upstream, caplog: pytest.LogCaptureFixture, path: str, described: Any, *, sees: bool
 ) -> None:
     upstream.described = {path: described}
+    caplog.set_level(logging.INFO, "kernelci")
     await ask(upstream, [Says("Hm."), Says("Hm.")], DRAWN, DRAWN)
     assert [bool(any(shown(asked.body))) for asked in upstream.requests] == [sees, sees]
     assert sorted(upstream.looked) == ["/api/show", f"/api/v0/models/{WITH_CODE.model}", "/props"]
+    found = [] if sees else [f"the model at {upstream.host} takes no pictures"]
+    assert [record.message for record in caplog.records if record.name.startswith("kernelci")] == found
 
 
 async def test_nobody_is_asked_without_pictures_or_where_that_is_not_wanted(upstream: Upstream) -> None:
