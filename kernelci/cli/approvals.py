@@ -34,6 +34,8 @@ class Approvals:
     screen: Screen
     _allowed: set[str] = field(default_factory=set[str])
     """The runs of which everything is allowed that hides nothing."""
+    nobody: bool = False
+    """Whether code was refused because there is no terminal to ask at."""
 
     def waiting(self, step: RunStep) -> dict[str, Any] | None:
         """What waits for a person's word in this step, if anything does."""
@@ -66,7 +68,7 @@ class Approvals:
             self.screen.write(asked["code"])
             self.screen.end()
         for warning in asked["warnings"]:
-            self.screen.note(f"Not to be seen otherwise: {warning}", "bold red")
+            self.screen.note(f"Hidden characters: {warning}", "bold red")
         try:
             path = f"{_path(step.thread_id, step.run_id)}/{asked['id']}"
             self.client.post(path, body=self._answer(step, asked), cast_to=object)
@@ -78,6 +80,7 @@ class Approvals:
 
     def _answer(self, step: RunStep, asked: dict[str, Any]) -> dict[str, str]:
         if not _at_terminal():
+            self.nobody = True
             self.screen.note("Not run: code waits for a yes, and without a terminal nobody can be asked.", "yellow")
             return {"decision": "reject", "reason": _NOBODY}
         if step.run_id in self._allowed and not asked["warnings"]:
@@ -93,21 +96,42 @@ class Approvals:
                 case "n":
                     return {"decision": "reject", "reason": _typed("Why not? (Enter to give no reason) ")}
                 case "e":
-                    code = self._edited(asked["code"])
-                    if code.strip() and code.rstrip("\n") != asked["code"].rstrip("\n"):
-                        return {"decision": "edit", "code": code}
-                    self.screen.note("Nothing was changed.", "yellow")
+                    if edited := self._edited(asked["code"]):
+                        return {"decision": "edit", "code": edited}
                 case _:
                     pass
 
-    def _edited(self, code: str) -> str:
-        """The code as the person's editor leaves it; as typed here, where there is no editor."""
+    def _edited(self, code: str) -> str | None:
+        """Other code than this; none where the person leaves it at that, which is said."""
         try:
-            edited = click.edit(f"{_ABOVE}{code}\n\f\n{_BELOW}", extension=".py")
-            return code if edited is None else _between(edited)
-        except click.ClickException:
-            self.screen.note("No editor could be started ($EDITOR). Type the code, and a dot alone at its end:")
-            return "\n".join(iter(lambda: _typed("┃ "), "."))
+            file = click.edit(f"{_ABOVE}{code}\n\f\n{_BELOW}", extension=".py")
+            edited = None if file is None else _between(file)
+        except click.ClickException as failure:
+            if not isinstance(failure.__cause__, OSError):
+                self.screen.note("The edit was called off: the editor ended with an error.", "yellow")
+                return None
+            edited = self._typed_code()
+        if edited is None or edited.rstrip("\n") == code.rstrip("\n"):
+            self.screen.note("Nothing was changed.", "yellow")
+            return None
+        if not edited.strip():
+            self.screen.note("An empty edit changes nothing. To have nothing run, say no.", "yellow")
+            return None
+        return edited
+
+    def _typed_code(self) -> str | None:
+        """Code as it is typed here, where there is no editor; none if its end is the end of the input."""
+        self.screen.note(
+            "No editor could be started ($VISUAL, $EDITOR). Type the code and a dot alone at its end; "
+            "Ctrl-D leads back to the question."
+        )
+        lines: list[str] = []
+        while (line := _line("┃ ")) != ".":
+            if line is None:
+                self.screen.note("")
+                return None
+            lines.append(line)
+        return "\n".join(lines)
 
 
 def _between(edited: str) -> str:
@@ -134,8 +158,14 @@ def _at_terminal() -> bool:
 def _typed(question: str) -> str:
     """A line that the person types after the question, and not before it."""
     termios.tcflush(sys.stdin, termios.TCIFLUSH)
-    print(question, end="", flush=True)  # noqa: T201  no editing of lines, and no history of answers
-    line = sys.stdin.readline()
-    if not line:
+    line = _line(question)
+    if line is None:
         raise KeyboardInterrupt
-    return line.rstrip("\n")
+    return line
+
+
+def _line(prompt: str) -> str | None:
+    """The next line of the input; none at its end."""
+    print(prompt, end="", flush=True)  # noqa: T201  no editing of lines, and no history of answers
+    line = sys.stdin.readline()
+    return line.rstrip("\n") if line else None

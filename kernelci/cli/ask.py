@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,6 +12,9 @@ from kernelci.cli.options import TALKING, takes
 from kernelci.cli.screen import tell
 from kernelci.errors import StartupError
 from kernelci.settings import Settings
+
+if TYPE_CHECKING:
+    from openai.types.beta.threads import Run
 
 Files = Annotated[
     list[Path],
@@ -34,6 +37,12 @@ def ask(
     with conversation(settings, about) as talk:
         run = talk.ask(question, talk.upload(file))
         tell(about, f"\n{talk.cost(run)}", "bright_black")
-    if run.status != "completed":
+    if run.status != "completed" and _can_go_on(run):
         tell(about, f"To go on: kernelci chat --thread {run.thread_id}", "bright_black")
+    if run.status != "completed" or talk.nobody_asked:
         raise typer.Exit(1)
+
+
+def _can_go_on(run: Run) -> bool:
+    """Whether another run on the thread may get further: not where a budget or the request's own size ended it."""
+    return run.last_error is None or run.last_error.code == "server_error"

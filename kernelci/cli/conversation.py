@@ -52,6 +52,11 @@ class Conversation:
         self._began = time.monotonic()
         self.thread_id = thread_id
 
+    @property
+    def nobody_asked(self) -> bool:
+        """Whether code was refused because there is no terminal to ask at."""
+        return self._approvals.nobody
+
     def upload(self, files: Iterable[Path]) -> list[str]:
         """Give files to the server; gives their ids."""
         return [self._client.files.create(file=path, purpose="assistants").id for path in files]

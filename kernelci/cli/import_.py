@@ -12,7 +12,7 @@ from rich.console import Console
 from kernelci.cli.environment import prepare_kernels
 from kernelci.cli.options import STATE, takes
 from kernelci.cli.screen import plain, tell
-from kernelci.errors import StartupError
+from kernelci.errors import InvalidRequest, StartupError
 from kernelci.protocol.keys import checked
 from kernelci.protocol.objects import LOCAL
 from kernelci.settings import Settings
@@ -31,7 +31,10 @@ Owner = Annotated[str, typer.Option(help="The name of the key whose it is to be.
 def import_(settings: Settings, export: Export, replay: Replay = False, owner: Owner = LOCAL) -> None:
     """Take in assistants, threads, messages, runs, steps and files under their ids. No code runs unless asked."""
     console = Console(stderr=True)
-    checked(owner)
+    try:
+        checked(owner)
+    except InvalidRequest as error:
+        raise StartupError(f"--owner: {error.message}") from None
     if replay:
         prepare_kernels(settings, console)
     taken = anyio.run(_taken_in, settings, export, replay, owner, console)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Any, cast
 
@@ -85,7 +86,7 @@ class LiveRun(AssistantEventHandler):
         if run_step.step_details.type == "tool_calls":
             for call in run_step.step_details.tool_calls:
                 if call.type == "function" and call.function.output is not None:
-                    self._screen.note(f"{call.function.name} {call.function.arguments}", "bright_black")
+                    self._screen.note(f"{call.function.name} {readable(call.function.arguments)}", "bright_black")
 
     def on_text_delta(self, delta: TextDelta, snapshot: Text) -> None:
         self._screen.say(delta.value or "")
@@ -111,3 +112,19 @@ def followed(client: OpenAI, thread_id: str, live: LiveRun) -> AssistantStreamMa
         stream_cls=Stream[AssistantStreamEvent],
     )
     return AssistantStreamManager(events, event_handler=live)
+
+
+def readable(arguments: str) -> str:
+    """A call's arguments as a person reads them: `out_3, search "שורות"`; as they are, where they are no object."""
+    try:
+        given = json.loads(arguments)
+    except ValueError:
+        return arguments
+    if not isinstance(given, dict):
+        return arguments
+    named = cast("dict[str, object]", given).items()
+    return ", ".join(f"{value}" if name == "id" else f"{name} {_as_json(value)}" for name, value in named)
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

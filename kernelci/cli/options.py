@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from itertools import starmap
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -70,7 +71,10 @@ def settings_from(options: dict[str, Any]) -> Settings:
     try:
         return Settings(**{field: value for field, value in options.items() if value is not None})
     except ValidationError as error:
-        raise StartupError("\n".join(_complaint(each) for each in error.errors())) from None
+        wrong: dict[str, list[str]] = {}
+        for each in error.errors():
+            wrong.setdefault(str(each["loc"][0]) if each["loc"] else "settings", []).append(_wrong(each))
+        raise StartupError("\n".join(starmap(_complaint, wrong.items()))) from None
 
 
 def _option(name: str, field: FieldInfo) -> object:
@@ -80,11 +84,16 @@ def _option(name: str, field: FieldInfo) -> object:
     return Annotated[kind | None, about]
 
 
-def _complaint(error: ErrorDetails) -> str:
-    field = str(error["loc"][0]) if error["loc"] else "settings"
+def _complaint(field: str, wrong: list[str]) -> str:
+    """What is wrong with a setting; of one that may be of several kinds, what it would have to be for each."""
+    first, *others = wrong
+    told = "; or ".join([first, *(each[:1].lower() + each[1:] for each in others)])
+    return f"--{_dashed(field)} ({_variable(field)}): {told}."
+
+
+def _wrong(error: ErrorDetails) -> str:
     size = error["type"].startswith("byte_size")
-    wrong = "A size is a number of bytes, or one with its unit, such as 512MiB or 2GiB" if size else error["msg"]
-    return f"--{_dashed(field)} ({_variable(field)}): {wrong}."
+    return "A size is a number of bytes, or one with its unit, such as 512MiB or 2GiB" if size else error["msg"]
 
 
 def _dashed(field: str) -> str:

@@ -83,20 +83,27 @@ def _refusal(error: openai.APIStatusError, endpoint: Endpoint) -> RunFailure:
     if status == 404:
         return ModelRefused(f"{host} has no such model, or --model-url is wrong: {reason}", code="server_error")
     if status == 429:
-        return ModelBusy(f"{host} takes no more requests for now: {reason}{_wait_asked_for(error)}")
+        return ModelBusy(f"{host} takes no more requests for now: {_with(reason, _wait_asked_for(error))}")
     if is_too_long(error):
         return _too_long(error, endpoint)
     if 400 <= status < 500:
         return ModelRefused(f"{host} refused the request ({status}): {reason}")
     if 300 <= status < 400:
         return ModelUnavailable(f"{host} redirects elsewhere. Give --model-url the address it redirects to.")
-    return ModelUnavailable(f"{host} is in trouble ({status}): {reason}{_wait_asked_for(error)}")
+    return ModelUnavailable(f"{host} is in trouble ({status}): {_with(reason, _wait_asked_for(error))}")
 
 
 def _wait_asked_for(error: openai.APIStatusError) -> str:
     """How long the endpoint says to wait, where that was too long for the client, which heeds it up to a minute."""
     seconds = error.response.headers.get("retry-after", "")
-    return f" It asks to be left alone for {int(seconds)} s." if seconds.isdecimal() and len(seconds) < 9 else ""
+    return f"It asks to be left alone for {int(seconds)} s." if seconds.isdecimal() and len(seconds) < 9 else ""
+
+
+def _with(reason: str, asked: str) -> str:
+    """The endpoint's words, and then ours as a sentence of its own."""
+    if not asked:
+        return reason
+    return f"{reason}{'' if reason.endswith(('.', '!', '?')) else '.'} {asked}"
 
 
 def _of_tls(error: Exception) -> str:

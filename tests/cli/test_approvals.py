@@ -49,7 +49,7 @@ def test_a_person_sees_what_hides_and_says_yes_no_or_something_else(
     with running(asking(settings), model), terminal(kernelci, "ask", "?", EDITOR=str(editor)) as screen:
         shown = screen.until(QUESTION)
         assert "┃ print('ok')  # <U+202E>esrever<U+202C> <U+001B>[2J<U+001B>]0;title<U+0007>" in shown
-        assert "Not to be seen otherwise: U+202E (right-to-left override) in line 1" in shown
+        assert "Hidden characters: U+202E (right-to-left override) in line 1" in shown
         assert "This is what would run:" not in shown, "it has been shown already"
         assert "\u202e" not in shown
         assert b"\x1b[2J" not in screen.raw
@@ -143,10 +143,40 @@ def test_without_an_editor_code_is_typed(kernelci: Command, settings: Settings) 
     assert cells(settings) == [("code", "x = 6\nprint(x * 7)", "edit")]
 
 
+def test_an_edit_can_be_called_off(kernelci: Command, settings: Settings, tmp_path: Path) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\necho 'print(0)' > $1\nexit 1\n")
+    editor.chmod(0o755)
+    model = ScriptedModel([Turn(code="print(6 * 7)"), Turn(text="done")])
+    with running(asking(settings), model), terminal(kernelci, "ask", "?", EDITOR=str(editor)) as screen:
+        screen.until(QUESTION)
+        screen.type("e\n")
+        assert "The edit was called off: the editor ended with an error." in screen.until(QUESTION)
+        editor.write_text("#!/bin/sh\n: > $1\n")
+        screen.type("e\n")
+        assert "An empty edit changes nothing." in screen.until(QUESTION)
+        editor.unlink()
+        screen.type("e\n")
+        assert "No editor could be started ($VISUAL, $EDITOR)." in screen.until("┃ ")
+        screen.type("print(1)\n")
+        screen.until("┃ ")
+        screen.type("\x04")
+        assert "Nothing was changed." in screen.until(QUESTION)
+        screen.type("e\n")
+        screen.until("┃ ")
+        screen.type(".\n")
+        assert "An empty edit changes nothing." in screen.until(QUESTION)
+        screen.type("y\n")
+        screen.until("│ 42")
+        assert screen.ended() == 0
+    assert cells(settings) == [("code", "print(6 * 7)", "approve")]
+
+
 def test_without_a_terminal_nothing_is_allowed(kernelci: Command, settings: Settings) -> None:
     with running(settings, Catalog(None)):
         done = kernelci.run("ask", "```python\nprint(6 * 7)\n```", "--approval", "code", typed="y\n")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
+    assert "To go on" not in done.stderr
     assert "Not run: code waits for a yes, and without a terminal nobody can be asked." in done.stdout
     assert "│ 42" not in done.stdout
     assert cells(settings) == [("raw", "print(6 * 7)", "reject")]

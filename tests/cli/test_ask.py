@@ -99,6 +99,7 @@ def test_what_an_answer_cost_is_told_and_a_budget_that_is_used_up(kernelci: Comm
     assert re.search(r"^1,100 tokens · \d+ s · 0\.0020 US dollars$", counted.stderr, re.MULTILINE)
     assert about.returncode == counted.returncode == 0
     assert refused.returncode == 1
+    assert "To go on" not in refused.stderr
     assert (
         "This run may use 1,000 tokens (setting max_run_tokens): it has used 0, and what it would" in refused.stdout
     )

@@ -30,3 +30,11 @@ def test_a_size_that_is_none_is_told_with_one_that_is() -> None:
     assert refused.value.message == (
         "--memory (KERNELCI_MEMORY): A size is a number of bytes, or one with its unit, such as 512MiB or 2GiB."
     )
+
+
+def test_a_setting_that_may_be_of_two_kinds_is_told_in_one_line() -> None:
+    with pytest.raises(StartupError) as refused:
+        settings_from({"session_idle": "soon"})
+    (line,) = refused.value.message.splitlines()
+    assert line.startswith("--session-idle (KERNELCI_SESSION_IDLE): Input should be a valid number, ")
+    assert line.endswith("; or input should be 'never'.")

@@ -199,7 +199,8 @@ def test_an_import_is_for_one_owner(kernelci: Command, settings: Settings) -> No
     for noun, id in (("file", "file-1"), ("assistant", "asst_1"), ("thread", "thread_1")):
         assert f"There is another {noun} with id '{id}', which is somebody else's." in told
     assert "3 of the export's objects could not be taken in" in told
-    assert kernelci.run("import", export, "--owner", "../alice").returncode == 1
+    assert kernelci.run("import", export, "--owner", "../alice").returncode == 2
+    assert kernelci.run("import", export, "--owner", "").returncode == 2
     with running(settings, ScriptedModel([])) as address, sdk_of(address).with_options(api_key=key) as service:
         assert service.beta.threads.retrieve("thread_1").id == "thread_1"
         assert [file.id for file in service.files.list()] == ["file-1"]
