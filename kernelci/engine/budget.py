@@ -164,9 +164,11 @@ class Budget:
 
     def _nearest_limit(self, prompt: Prompt) -> tuple[Limit | None, float, int]:
         """The limit that leaves least for the next reply, the tokens that it leaves, and those that are asked."""
+        limits = [limit for limit in self._limits() if limit.unit in {"tokens", "US dollars"}]
+        if not limits and self.run.max_prompt_tokens is None:
+            return None, math.inf, 0  # nobody needs to know, and to count takes as long as the thread is
         self._asked = prompt.tokens
         asked = math.ceil(self._asked * self.underestimated)
-        limits = (limit for limit in self._limits() if limit.unit in {"tokens", "US dollars"})
         rooms = ((limit, self._room(limit, asked), asked) for limit in limits)
         return min(rooms, key=lambda each: each[1], default=(None, math.inf, asked))
 
