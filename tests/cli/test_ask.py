@@ -26,8 +26,7 @@ print(len(data), "שורות")
 """
 LINKS = "הנה: [א](sandbox:/mnt/data/סיכום.csv), [ב](sandbox:/mnt/data/.bashrc)"
 
-# Sleeps longer than any test lasts: it must be stopped.
-ENDLESS = "import time\nprint('begun', flush=True)\ntime.sleep(600)"
+ENDLESS = "import time\nprint('begun', flush=True)\ntime.sleep(600)"  # longer than any test: it must be stopped
 
 
 def test_a_model_reads_a_file_and_what_it_makes_is_saved(kernelci: Command, settings: Settings) -> None:

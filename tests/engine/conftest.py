@@ -161,6 +161,15 @@ class Engine:
         await self.store.open_run(again, [_question(run.thread_id, text)], lambda thread: thread)
         return again
 
+    async def resumed(self, run: Run) -> Run:
+        """A run that waited for the client, after its functions gave "42": when it has ended or waits again."""
+        waiting = await self.store.get(Run, run.id)
+        assert waiting.required_action
+        calls = waiting.required_action.submit_tool_outputs.tool_calls
+        await self.supervisor.submit(waiting, {call.id: "42" for call in calls})
+        await self.end_of(run, after=self.bus.last(run.id))
+        return await self.store.get(Run, run.id)
+
     async def end_of(self, run: Run, after: int = 0) -> list[Recorded]:
         """All that happens in a run until it ends or waits for the client."""
         return [recorded async for recorded in self.bus.follow(run.id, after)]

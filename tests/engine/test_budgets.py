@@ -100,7 +100,7 @@ async def test_the_runs_own_prompt_tokens_are_estimated_so_too(
     async with serving(engine, upstream):
         run = await engine.finished(await engine.ask("x" * 4000, max_prompt_tokens=9500))
         while run.status == "requires_action":
-            run = await resumed(engine, run)
+            run = await engine.resumed(run)
         assert run.incomplete_details
         assert run.incomplete_details.reason == "max_prompt_tokens"
         assert run.usage
@@ -315,23 +315,13 @@ async def test_what_a_run_has_used_is_known_after_a_restart(engine: Engine, upst
         assert (await used(engine, run)).tokens == 350
 
 
-async def resumed(engine: Engine, run: Run) -> Run:
-    """A run that waited for the client, after its answer."""
-    waiting = await engine.store.get(Run, run.id)
-    assert waiting.required_action
-    calls = waiting.required_action.submit_tool_outputs.tool_calls
-    await engine.supervisor.submit(waiting, {call.id: "42" for call in calls})
-    await engine.end_of(run, after=engine.bus.last(run.id))
-    return await engine.store.get(Run, run.id)
-
-
 async def test_a_reply_that_leaves_no_step_has_cost_something_after_the_client_answered_too(
     engine: Engine, upstream: Upstream
 ) -> None:
     calls_nothing = Calls("no_such_tool", {}, usage=(50, 3000))
     upstream.will([calls_nothing, Says("Let me. ") + Calls("f", {}, usage=(60, 50)), Says("End.", usage=(60, 40))])
     async with serving(engine, upstream, max_run_tokens=4000):
-        run = await resumed(engine, await engine.finished(await engine.ask()))
+        run = await engine.resumed(await engine.finished(await engine.ask()))
         assert run.status == "completed"
         assert upstream.requests[-1].body["max_tokens"] < 4000 - 3160
         assert run.usage

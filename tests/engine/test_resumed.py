@@ -7,7 +7,7 @@ import pytest
 from kernelci.engine.ports import ModelRequest
 from kernelci.models.turn import CallFunction, Turn
 from kernelci.protocol.calls import Answer
-from kernelci.protocol.objects import Run, RunStep
+from kernelci.protocol.objects import RunStep
 from kernelci.protocol.parts import Function, FunctionTool
 from tests.engine.conftest import Engine
 from tests.engine.test_approvals import approval, waiting
@@ -20,16 +20,6 @@ WAITS = Turn(functions=(CallFunction("f"),))
 def replies(*turns: Turn) -> Stubborn:
     """A model that gives these replies, and notes what it is asked."""
     return Stubborn(lambda turn: turns[turn])
-
-
-async def resumed(engine: Engine, run: Run) -> Run:
-    """The run, after its functions have given "42", when it has ended or waits again."""
-    run = await engine.store.get(Run, run.id)
-    assert run.required_action
-    calls = run.required_action.submit_tool_outputs.tool_calls
-    await engine.supervisor.submit(run, {call.id: "42" for call in calls})
-    await engine.end_of(run, after=engine.bus.last(run.id))
-    return await engine.store.get(Run, run.id)
 
 
 def gone_on(before: ModelRequest, after: ModelRequest) -> list[str]:
@@ -55,7 +45,7 @@ async def test_hints_beside_failures_and_calls_of_no_tool_are_still_there(engine
     if restarted:
         await engine.stop()
         await engine.start(model)
-    assert (await resumed(engine, run)).status == "completed"
+    assert (await engine.resumed(run)).status == "completed"
     assert gone_on(model.asked[4], model.asked[5]) == ["assistant", "tool"]
     told = [message["content"] for message in model.asked[5].messages if message["role"] == "tool"]
     assert told[1].endswith("a fact")
@@ -72,7 +62,7 @@ async def test_what_goes_with_a_no_is_still_there(engine: Engine) -> None:
     run, step = await waiting(engine, asking="code")
     await engine.supervisor.answer(run, approval(step).calls[0].id, Answer(decision="reject"))
     await engine.end_of(run)
-    assert (await resumed(engine, run)).status == "completed"
+    assert (await engine.resumed(run)).status == "completed"
     assert "Do not ask to run the same again" in model.asked[1].messages[-1]["content"]
     assert gone_on(model.asked[1], model.asked[2]) == ["assistant", "tool"]
 
@@ -82,7 +72,7 @@ async def test_a_call_of_no_tool_beside_the_clients_keeps_its_answer(engine: Eng
     model = replies(Turn(functions=calls[:1]), Turn(functions=calls), Turn(text="done"))
     await engine.start(model)
     run = await engine.ask(tools=(FunctionTool(function=Function(name="f")),))
-    run = await resumed(engine, await engine.finished(run))
+    run = await engine.resumed(await engine.finished(run))
     assert run.status == "completed"
     assert gone_on(model.asked[0], model.asked[1]) == ["assistant", "tool"]
     assert gone_on(model.asked[1], model.asked[2]) == ["assistant", "tool", "tool", "tool"]

@@ -111,8 +111,8 @@ async def test_a_flood_of_words_is_stopped(place: Place, words: str):
 # After a forged end a cell goes on for a while, so that the end is read before the true one.
 MISSHAPEN = [
     "say('execute_result', {'data': {'text/plain': 'x'}, 'execution_count': -1})",
-    "say('done', {'status': ['ok'], 'execution_count': -(1 << 80)}); time.sleep(0.05)",
-    "say('done', {'status': None, 'execution_count': 1 << 4000}); time.sleep(0.05)",
+    "say('done', {'status': ['ok'], 'execution_count': -(1 << 80)}); time.sleep(0.05)",  # the true end comes after
+    "say('done', {'status': None, 'execution_count': 1 << 4000}); time.sleep(0.05)",  # the true end comes after
     "say('stream', {'name': 1, 'text': 'x'})",
     "say('stream', {'name': 'stdout', 'text': ['x']})",
     "say('stream', {'name': 'stdout', 'text': '\\ud800\\x00'})",
@@ -129,7 +129,7 @@ MISSHAPEN = [
     "say('comm_open', {'target_name': 'x'})",
     "say('input_request', {'prompt': 'password', 'password': True})",
     "say('status', {'execution_state': 'idle'})",
-    "say('done', {'execution_count': True}); time.sleep(0.05)",
+    "say('done', {'execution_count': True}); time.sleep(0.05)",  # the true end comes after
 ]  # fmt: skip
 
 
@@ -145,9 +145,8 @@ async def test_misshapen_words_do_no_harm(place: Place, code: str):
 
 
 async def test_a_forged_farewell_is_the_kernels_own(place: Place):
-    result = await speak(
-        place, "say('broken', {'text': 'x' * 4_000_000}); time.sleep(9)", "farewell"
-    )  # goes on, unless it is ended
+    code = "say('broken', {'text': 'x' * 4_000_000}); time.sleep(9)"  # goes on, unless it is ended
+    result = await speak(place, code, "farewell")
 
     assert result.status in {"dead", "timeout"}
     assert len(text_of(result)) < 1.1 * 1024**2

@@ -118,9 +118,9 @@ async def test_a_flood_of_displays_is_stopped(pool: Pool):
 @pytest.mark.parametrize(
     "fill",
     [
-        "while True: open(f'{n}', 'wb').write(bytes(1 << 20)); n += 1; time.sleep(0.01)",
-        "os.mkdir('shut'); open('shut/x', 'wb').write(bytes(12 << 20)); os.chmod('shut', 0)\ntime.sleep(60)",
-        "for n in range(200): os.mkdir('d'); os.chdir('d')\ntime.sleep(60)",
+        "while True: open(f'{n}', 'wb').write(bytes(1 << 20)); n += 1; time.sleep(0.01)",  # a while of filling
+        "os.mkdir('shut'); open('shut/x', 'wb').write(bytes(12<<20)); os.chmod('shut', 0)\ntime.sleep(60)",  # on
+        "for n in range(200): os.mkdir('d'); os.chdir('d')\ntime.sleep(60)",  # goes on
     ],
 )
 # They go on after filling it, so that it is the look at the disk that stops them.
