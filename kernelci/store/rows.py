@@ -14,9 +14,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Row,
     Select,
-    Table,
     delete,
     literal,
     or_,
@@ -41,6 +39,7 @@ from kernelci.protocol.objects import (
 from kernelci.protocol.parts import JsonObject
 from kernelci.protocol.states import ACTIVE
 from kernelci.protocol.uploads import Upload, UploadPart
+from kernelci.store.documents import columns, found, row_of, waits
 from kernelci.store.tables import EXPIRING, IS_ACTIVE, PARENT, PARENTS, TABLES, WAITING, files, runs, uploads
 from kernelci.store.writing import NEXT, adding, replacing
 
@@ -74,19 +73,19 @@ class Rows:
         """The object or None; with `lock`, nobody else changes it before this transaction ends."""
         query = self._stored(kind, within).where(TABLES[kind].c.id == id)
         row = self.connection.execute(query.with_for_update() if lock else query).one_or_none()
-        return None if row is None else _object(kind, row)
+        return None if row is None else found(kind, row)
 
     def get(self, kind: type[ObjectT], id: str, within: str | None = None, *, lock: bool = False) -> ObjectT:
         """The object; raises NotFound."""
-        found = self.find(kind, id, within, lock=lock)
-        if found is None:
+        stored = self.find(kind, id, within, lock=lock)
+        if stored is None:
             raise missing(kind, id)
-        return found
+        return stored
 
     def everything(self, kind: type[ObjectT], within: str) -> tuple[ObjectT, ...]:
         """All of a kind that belong to a thread or run, oldest first."""
         rows = self.connection.execute(self._stored(kind, within).order_by(TABLES[kind].c.seq))
-        return tuple(_object(kind, row) for row in rows)
+        return tuple(found(kind, row) for row in rows)
 
     def conversation(self, thread_id: str, kinds: Sequence[type[ObjectT]]) -> tuple[ObjectT, ...]:
         """All of these kinds in one row but for what waits, oldest first; NotFound if there is no such thread."""
@@ -110,9 +109,9 @@ class Rows:
                 .where(TABLES[kind].c.thread_id == thread_id, where(TABLES[kind].c.seq))
                 for number, kind in enumerate(kinds)
             )
-        ).subquery()
-        rows = self.connection.execute(select(together).order_by(together.c.seq))
-        return tuple(_object(kinds[int(row.kind)], row) for row in rows)
+        )
+        rows = self.connection.execute(together.order_by("seq"))
+        return tuple(found(kinds[int(row.kind)], row) for row in rows)
 
     def active_run(self, thread_id: str) -> str | None:
         """The id of the run that holds the thread; none that waits does."""
@@ -123,7 +122,7 @@ class Rows:
         oldest_first = self._stored(Run).order_by(runs.c.created_at, runs.c.seq)
         held = self.connection.execute(oldest_first.where(IS_ACTIVE)).all()
         waiting = self.connection.execute(self._stored(Run).where(runs.c.seq >= WAITING).order_by(runs.c.seq)).all()
-        return tuple(_object(Run, row) for row in (*held, *waiting))
+        return tuple(found(Run, row) for row in (*held, *waiting))
 
     # Pages
 
@@ -147,10 +146,10 @@ class Rows:
             between.append(table.c.seq < before if ascending else table.c.seq > before)
         backwards = page.before is not None and page.after is None
         walk = table.c.seq.asc() if ascending != backwards else table.c.seq.desc()
-        query = _columns(table).where(*listed, *between).order_by(walk).limit(page.limit + 1)
+        query = columns(table).where(*listed, *between).order_by(walk).limit(page.limit + 1)
         rows = self.connection.execute(query).all()
         shown = rows[: page.limit]
-        data = tuple(_object(kind, row) for row in (reversed(shown) if backwards else shown))
+        data = tuple(found(kind, row) for row in (reversed(shown) if backwards else shown))
         return Paged(data, has_more=len(rows) > page.limit)
 
     def _cursor(self, kind: type[Object], name: str, id: str, listed: Iterable[ColumnElement[bool]]) -> int:
@@ -169,7 +168,7 @@ class Rows:
     def put(self, objects: Iterable[Object]) -> None:
         """Insert, or replace all but the metadata."""
         for object in objects:
-            row = _row(object)
+            row = row_of(object)
             if not self._replace(object, {name: row[name] for name in row if name != "metadata"}):
                 self._add(object, row)
 
@@ -183,15 +182,15 @@ class Rows:
     ) -> ObjectT:
         """Read, change and write, metadata included, and put what is added; raises NotFound."""
         changed = change(self.get(kind, id, within, lock=True))
-        self._replace(changed, _row(changed))
+        self._replace(changed, row_of(changed))
         self.put(adding)
         return changed
 
     def drop(self, kind: type[ObjectT], id: str, within: str | None = None) -> ObjectT:
         """Delete, and with it all rows whose parent it is; raises NotFound."""
-        found = self.get(kind, id, within, lock=True)
+        dropped = self.get(kind, id, within, lock=True)
         self.connection.execute(delete(TABLES[kind]).where(TABLES[kind].c.id == id))
-        return found
+        return dropped
 
     def advance(self, object: Message | Run) -> None:
         """Give what has waited its place, after all that there is."""
@@ -227,7 +226,7 @@ class Rows:
 
     def _add(self, object: Object, row: JsonObject) -> None:
         kind = type(object)
-        row["seq"] = self.connection.execute(NEXT).scalar_one() + (WAITING if _waits(object) else 0)
+        row["seq"] = self.connection.execute(NEXT).scalar_one() + (WAITING if waits(object) else 0)
         if kind in PARENTS:
             parent = getattr(object, PARENTS[kind][0])
             row |= {"the_parent": parent, "the_owner": self.owner, "at": ids.now()}
@@ -238,7 +237,7 @@ class Rows:
     # Whose
 
     def _stored(self, kind: type[Object], within: str | None = None) -> Select[Any, Any, Any, Any]:
-        return _columns(TABLES[kind]).where(*self._mine(kind, within))
+        return columns(TABLES[kind]).where(*self._mine(kind, within))
 
     def _mine(self, kind: type[Object], within: str | None = None) -> list[ColumnElement[bool]]:
         columns = TABLES[kind].c
@@ -287,25 +286,3 @@ def taken(kind: type[Object], id: str) -> InvalidRequest:
 def has_run(thread_id: str, run_id: str) -> ThreadBusy:
     """What to say of a run that would be its thread's second."""
     return ThreadBusy(f"Thread {thread_id} already has an active run {run_id}.")
-
-
-def _row(object: Object) -> JsonObject:
-    """The object's columns: whichever are fields of it, and the whole as `doc`."""
-    searched = (TABLES[type(object)].c.keys() & type(object).model_fields.keys()) - {"owner"}
-    row: JsonObject = {name: getattr(object, name) for name in searched}
-    if _waits(object) and isinstance(object, Run) and object.status in ACTIVE:
-        row["status"] = "waiting"  # and so it is none of those of which a thread has one
-    return row | {"doc": object.model_dump(mode="json", exclude={"metadata", "owner", "waiting"})}
-
-
-def _waits(object: Object) -> bool:
-    return isinstance(object, Message | Run) and object.waiting
-
-
-def _columns(table: Table) -> Select[Any, Any, Any, Any]:
-    return select(table.c.doc, table.c.metadata.label("pairs"), table.c.owner, table.c.seq)
-
-
-def _object(kind: type[ObjectT], row: Row[*tuple[Any, ...]]) -> ObjectT:
-    beside = {"metadata": row.pairs, "owner": row.owner, "waiting": row.seq >= WAITING}
-    return kind.model_validate({**row.doc, **beside})
