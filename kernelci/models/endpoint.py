@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -139,18 +140,26 @@ async def _bound(response: httpx2.Response) -> None:
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    """A body that ends in an error when it is longer than any answer."""
+    """A body that ends in an error when it is longer than any answer.
+
+    However often it is iterated, it is one walk through the answer. It is over when the body is closed: parts of it
+    that wait to be collected as garbage could outlive the event loop.
+    """
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
         self._stream = stream
+        self._pieces = aiter(stream)
+        self._seen = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        seen = 0
-        async for chunk in self._stream:
-            seen += len(chunk)
-            if seen > LONGEST_ANSWER:
+        async for piece in self._pieces:
+            self._seen += len(piece)
+            if self._seen > LONGEST_ANSWER:
                 raise TooLong
-            yield chunk
+            yield piece
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+        with suppress(Exception):  # as there is nothing to be read any more
+            async for _ in self._pieces:
+                pass
