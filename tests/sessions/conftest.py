@@ -60,12 +60,16 @@ class Pool:
 
     @asynccontextmanager
     async def busy(self, code: str, session: str = "thread_1") -> AsyncGenerator[list[CellResult]]:
-        """A cell that has begun to show something, and runs until its end; the list has its result afterwards."""
+        """A cell that has shown a whole line, and runs until its end; the list has its result afterwards.
+
+        A line and its end may come apart: a kernel that is killed in between never sends the end.
+        """
         begun = anyio.Event()
         results: list[CellResult] = []
 
         async def on_output(stream: str, text: str) -> None:
-            begun.set()
+            if "\n" in text:
+                begun.set()
 
         async def run() -> None:
             results.append(await self.sessions.execute(session, code, files=(), on_output=on_output))
