@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import anyio
 import nbformat
@@ -71,6 +72,28 @@ async def test_a_traceback_is_plain_text(pool: Pool):
     assert result.outputs[1]["ename"] == "ZeroDivisionError"
     assert "----> 2     return 1 / 0" in text_of(result)
     assert "\x1b" not in text_of(result)
+
+
+async def test_a_traceback_does_not_tell_where_on_this_machine_python_is(pool: Pool):
+    result = await pool.run("import pandas as pd\npd.DataFrame({'a': [1]})['b']")
+
+    lines = text_of(result).splitlines()
+    frame = re.compile(r"File site-packages/pandas/core/frame\.py:\d+, in DataFrame\.__getitem__\(self, key\)")
+    assert any(frame.fullmatch(line) for line in lines)
+    assert not [line for line in lines if "Could not get source" in line]  # where there was none, nothing is shown
+    json = text_of(await pool.run("import json\njson.loads('{')"))
+    assert re.search(r"^File python3\.\d+/json/decoder\.py:\d+, in ", json, re.MULTILINE)
+    prefixes = await pool.run("import sys\nprint(sys.prefix, sys.base_prefix, sep='\\n')")
+    for prefix in text_of(prefixes).split():
+        assert prefix not in text_of(result) + json
+
+
+async def test_a_warning_does_not_tell_it_either(pool: Pool):
+    code = "import matplotlib.pyplot as plt\nplt.title('\N{CJK UNIFIED IDEOGRAPH-6F22}')\nplt.show()"
+    result = await pool.run(code)
+
+    warned = next(line for line in text_of(result).splitlines() if "UserWarning" in line)
+    assert re.match(r"site-packages/IPython/core/pylabtools\.py:\d+: UserWarning: Glyph", warned)
 
 
 async def test_a_failed_cell_does_not_spoil_the_next(pool: Pool):

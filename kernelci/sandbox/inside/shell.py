@@ -63,7 +63,7 @@ class CellShell(InteractiveShell):
     system = InteractiveShell.system_raw  # the other way wants a terminal, and there is none
 
     def _showtraceback(self, kind: type[BaseException], error: BaseException, lines: list[str]) -> None:
-        text = "\n".join(lines).split("\n")
+        text = tracebacks.told("\n".join(lines).split("\n"))
         self.tell("error", {"ename": kind.__name__, "evalue": str(error), "traceback": text})
 
     def _get_exc_info(self, exc_tuple: Any = None) -> tuple[Any, Any, Any]:
@@ -228,6 +228,7 @@ def _settle() -> None:
     os.environ.update(HOME="/tmp", MPLCONFIGDIR="/tmp/matplotlib", TMPDIR="/tmp", PWD="/mnt/data")
     pd.options.display.width = 120
     warnings.filterwarnings("ignore", "To exit: use", module="IPython")  # sys.exit() is only an error here
+    warnings.formatwarning = tracebacks.warning_told
     cells.keep_threads_in_their_cells()
     sys.path[:] = ["", *(each for each in sys.path if f"{each}/" != _HERE)]
     for path in Path(_HERE).glob("*.py"):
