@@ -30,11 +30,11 @@ class Bus(Protocol):
         ...
 
     def kept(self, run_id: str) -> Sequence[Recorded]:
-        """The run's records of this epoch so far; none if they have been let go."""
+        """The run's records of this epoch so far; those of its first steps, or all, may have been let go."""
         ...
 
     def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Recorded]:
-        """The records after that one, as they come, up to the next that ends the run or waits for the client.
+        """What is kept after that one, and what comes, up to the next that ends the run or waits for the client.
 
         Raises:
             KernelciError: it was broken off after what has come so far.

@@ -173,6 +173,7 @@ class CallsDraft:
     def __init__(self, calls: tuple[ToolCall, ...] = (), *, begun: bool = True) -> None:
         """`calls` are those stored so far; code among them may have begun to run, or not."""
         self._calls: dict[str, _Code | _Function] = {}
+        self._whole: tuple[ToolCall, ...] | None = None
         for call in calls:
             match call:
                 case CodeCall():
@@ -189,6 +190,7 @@ class CallsDraft:
 
     def take(self, event: CallEvent | ApprovalAsked | ApprovalGiven) -> Place:
         """Take an event in; gives where it belongs."""
+        self._whole = None
         match event:
             case CodeDelta(call_id, text):
                 self._code(call_id).pieces.append(text)
@@ -236,8 +238,10 @@ class CallsDraft:
         return any(call.output is None for id, call in calls if id != than)
 
     def whole(self) -> tuple[ToolCall, ...]:
-        """The calls as they stand."""
-        return tuple(call.whole(id) for id, call in self._calls.items())
+        """The calls as they stand: the same objects until something comes, since outputs may be long."""
+        if self._whole is None:
+            self._whole = tuple(call.whole(id) for id, call in self._calls.items())
+        return self._whole
 
     def _place(self, call_id: str) -> int:
         return list(self._calls).index(call_id)

@@ -67,17 +67,20 @@ async def seen_until(seen: str, thread_id: str, *, store: Store, bus: Bus) -> Se
 
 
 async def _place(seen: str, thread_id: str, store: Store, bus: Bus) -> tuple[Run | None, int]:
-    """The run of an event's id, and the event's number in this epoch: 0 in another."""
+    """The run of an event's id, and the event's number: 0 in another epoch, and where what came next was let go."""
     epoch, _, rest = seen.partition(".")
     run_id, _, number = rest.partition(".")
     run = await store.find(Run, run_id, within=thread_id) if run_id else None
-    return run, int(number[:_DIGITS]) if run and epoch == bus.epoch and number.isdecimal() else 0
+    if run is None or epoch != bus.epoch or not number.isdecimal():
+        return run, 0
+    after, kept = int(number[:_DIGITS]), bus.kept(run.id)
+    return run, after if kept and after >= kept[0].seq - 1 else 0
 
 
 async def _retold(run: Run, after: int, store: Store, bus: Bus) -> AsyncIterator[Recorded]:
     """The run's records after that one of this epoch, up to the next that ends it or waits for the client.
 
-    What was recorded before this epoch is told from the store, in whole texts, with 0 for a number.
+    What was recorded before this epoch, or was let go, is told from the store, in whole texts, with 0 for a number.
     """
     kept = bus.kept(run.id)
     after = after if kept else 0

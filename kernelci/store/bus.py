@@ -1,43 +1,89 @@
 """The bus within one process: a journal a run, which any number of readers walk at their own pace.
 
 Nothing is queued for anybody. A reader keeps its place in the journal, so a slow one costs nothing and misses
-nothing, and a late one begins where it likes. Everything happens on the event loop.
+nothing, and a late one begins where it likes. A journal that grows too large lets go of its oldest steps, which are
+in the store; who is reading them reads on. Everything happens on the event loop.
 """
 
 from __future__ import annotations
 
 import secrets
-from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
-from operator import attrgetter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 import anyio
 
-from kernelci.engine.events import Recorded, RunMoved
+from kernelci.engine.events import (
+    CallAnswered,
+    CallDelta,
+    CodeDelta,
+    OutputDelta,
+    Recorded,
+    RunMoved,
+    StepOpened,
+    TextDelta,
+)
 from kernelci.errors import KernelciError
+from kernelci.protocol.objects import Image
 from kernelci.protocol.states import ACTIVE
 
 KEPT = 256
 """Journals of ended runs that are kept for those who come late."""
 
-KEPT_RECORDS = 200_000
-"""Records in all of them; a model that writes without end leaves many, of some 200 bytes each."""
+MEBIBYTE = 1024 * 1024
+KEPT_SIZE = 64 * MEBIBYTE
+"""Bytes that all of them take, roughly; the newest is kept in any case."""
+
+LARGEST = 16 * MEBIBYTE
+"""Bytes that the journal of a run takes, roughly, before its first steps are let go; its newest step is kept."""
+
+RECORD_SIZE = 200
+"""Bytes of a record beside its text, which stands in the object of a later one as well."""
+
+
+@dataclass(slots=True)
+class _Part:
+    """What happened from the opening of one step to that of the next."""
+
+    records: list[Recorded] = field(default_factory=list[Recorded])
+    size: int = 0
+    next: _Part | None = None
 
 
 class _Journal:
     """What happened in a run so far."""
 
     def __init__(self) -> None:
-        self.records: list[Recorded] = []
+        self.oldest = self._newest = _Part()
+        self.size = 0
         self._broken: KernelciError | None = None
         self._more: anyio.Event | None = None
 
     def append(self, recorded: Recorded) -> None:
-        self.records.append(recorded)
+        if isinstance(recorded.event, StepOpened):
+            self._newest.next = self._newest = _Part()
+        self._newest.records.append(recorded)
+        self._newest.size += (size := _size(recorded))
+        self.size += size
+        while self.size > LARGEST and self.oldest.next:
+            self.size -= self.oldest.size
+            self.oldest = self.oldest.next
         self._broken = None
         self._wake()
+
+    def records(self) -> Iterator[Recorded]:
+        """Those that are kept."""
+        part: _Part | None = self.oldest
+        while part:
+            yield from part.records
+            part = part.next
+
+    @property
+    def last(self) -> Recorded | None:
+        """The newest record."""
+        return self._newest.records[-1] if self._newest.records else None
 
     def break_off(self, error: KernelciError) -> None:
         self._broken = error
@@ -70,43 +116,47 @@ class JournalBus:
     def publish(self, recorded: Recorded) -> None:
         run_id = recorded.run_id
         journal = self._journal(run_id)
+        journal.append(recorded)
         if _ends(recorded):
             self._running.pop(run_id, None)
             self._ended[run_id] = journal
             self._let_go()
         elif run_id not in self._ended:
             self._running[run_id] = journal
-        journal.append(recorded)
 
     def _let_go(self) -> None:
-        """Forget the oldest of the ended runs, if there are too many or they are too long; never the newest."""
-        records = sum(len(journal.records) for journal in self._ended.values())
-        while len(self._ended) > KEPT or (records > KEPT_RECORDS and len(self._ended) > 1):
+        """Forget the oldest of the ended runs, if there are too many or they are too large; never the newest."""
+        size = sum(journal.size for journal in self._ended.values())
+        while len(self._ended) > KEPT or (size > KEPT_SIZE and len(self._ended) > 1):
             _, oldest = self._ended.popitem(last=False)
-            records -= len(oldest.records)
+            size -= oldest.size
 
     def break_off(self, run_id: str, error: KernelciError) -> None:
         self._journal(run_id).break_off(error)
 
     def last(self, run_id: str) -> int:
         journal = self._known.get(run_id)
-        return journal.records[-1].seq if journal and journal.records else 0
+        return journal.last.seq if journal and journal.last else 0
 
     def kept(self, run_id: str) -> Sequence[Recorded]:
         journal = self._known.get(run_id)
-        return tuple(journal.records) if journal else ()
+        return tuple(journal.records()) if journal else ()
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Recorded]:
         journal = self._journal(run_id)
-        place = bisect_right(journal.records, after, key=attrgetter("seq"))
+        part = journal.oldest
+        place = 0
         while True:
-            while place == len(journal.records):
-                if place and _ends(journal.records[-1]):
+            while place == len(part.records):
+                if part.next:
+                    part, place = part.next, 0
+                elif place and _ends(part.records[-1]):
                     return
-                await journal.more()
-            recorded = journal.records[place]
+                else:
+                    await journal.more()
+            recorded = part.records[place]
             place += 1
-            if recorded.seq <= after:  # who comes early may ask for what is still to come
+            if recorded.seq <= after:  # seen already, or still to come where who asks was early
                 continue
             yield recorded
             if _ends(recorded) or _waits(recorded):
@@ -125,3 +175,17 @@ def _ends(recorded: Recorded) -> bool:
 
 def _waits(recorded: Recorded) -> bool:
     return isinstance(recorded.event, RunMoved) and recorded.event.status == "requires_action"
+
+
+def _size(recorded: Recorded) -> int:
+    """The bytes that a record takes, roughly."""
+    match recorded.event:
+        case TextDelta(text) | CodeDelta(_, text) | CallDelta(_, _, text):
+            length = len(text)
+        case CallAnswered(_, _, arguments, output):
+            length = len(arguments) + len(output)
+        case OutputDelta(_, output) if not isinstance(output, Image):
+            length = len(output.logs)
+        case _:
+            length = 0
+    return RECORD_SIZE + 2 * length

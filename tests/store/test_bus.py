@@ -6,14 +6,16 @@ import weakref
 import anyio
 import pytest
 
-from kernelci.engine.events import Event, Recorded, RunMoved, TextDelta
+from kernelci.engine.events import Event, OutputDelta, Recorded, RunMoved, StepOpened, TextDelta
 from kernelci.errors import DiskFull
+from kernelci.protocol.objects import Logs
 from kernelci.protocol.states import ACTIVE, RUN_MOVES, RunStatus
 from kernelci.store import bus as bus_module
-from kernelci.store.bus import KEPT, JournalBus
-from tests.conformance.objects import run, thread
+from kernelci.store.bus import KEPT, RECORD_SIZE, JournalBus
+from tests.conformance.objects import run, step, thread
 
-WORD, ENDED, WAITS = TextDelta("word"), RunMoved("completed"), RunMoved("requires_action")
+WORD, ENDED, WAITS = TextDelta(""), RunMoved("completed"), RunMoved("requires_action")
+OPENED = StepOpened(step(run(thread())))
 
 
 def publish(bus: JournalBus, *events: Event, run_id: str = "run_1") -> None:
@@ -119,14 +121,43 @@ async def test_a_journal_let_go_is_gone() -> None:
     assert kept() is None
 
 
-async def test_journals_that_are_too_long_are_let_go_but_for_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bus_module, "KEPT_RECORDS", 100)
+async def test_journals_that_are_too_large_are_let_go_but_for_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bus_module, "KEPT_SIZE", 100 * RECORD_SIZE)
     bus = JournalBus()
     for number in range(4):
         publish(bus, *[WORD] * 60 * (number > 0), ENDED, run_id=f"run_{number}")
     assert [bus.last(f"run_{number}") for number in range(4)] == [0, 0, 0, 61]
     publish(bus, *[WORD] * 200, ENDED, run_id="run_long")
     assert [bus.last("run_3"), bus.last("run_long")] == [0, 201]
+    publish(bus, ENDED, run_id="run_short")
+    assert [bus.last("run_long"), bus.last("run_short")] == [0, 1]
+
+
+async def test_what_was_printed_counts_as_much_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bus_module, "KEPT_SIZE", 100_000)
+    bus = JournalBus()
+    printed = OutputDelta("call_1", Logs(logs="x" * 40_000), "stdout")
+    for number in range(3):
+        publish(bus, printed, ENDED, run_id=f"run_{number}")
+    assert [bus.last(f"run_{number}") for number in range(3)] == [0, 0, 2]
+
+
+async def test_a_run_that_grows_too_large_lets_go_of_its_first_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bus_module, "LARGEST", 25 * RECORD_SIZE)
+    bus = JournalBus()
+    slow, waits = bus.follow("run_1"), bus.follow("run_2")
+    publish(bus, WORD, OPENED, *[WORD] * 9)
+    assert (await anext(slow)).seq == 1
+    publish(bus, OPENED, *[WORD] * 9, OPENED, *[WORD] * 9)
+    assert [recorded.seq for recorded in bus.kept("run_1")] == list(range(12, 32))
+    publish(bus, *[WORD] * 100)
+    assert bus.kept("run_1")[0].seq == 22, "the newest step is kept, however large"
+    publish(bus, ENDED)
+    assert await numbers(bus) == list(range(22, 133))
+    assert await numbers(bus, after=130) == [131, 132]
+    assert [recorded.seq async for recorded in slow] == list(range(2, 133)), "who is reading reads on"
+    publish(bus, ENDED, run_id="run_2")
+    assert [recorded.seq async for recorded in waits] == [1]
 
 
 async def test_a_cancelled_reader_leaves_the_others_alone() -> None:
