@@ -72,7 +72,7 @@ class Driver:
                 files=tuple(mounted),
                 sessions=self.sessions,
                 publisher=self.publisher,
-                failures=await self._failures(run, begun=prompt.turn > 0),
+                failures=await self._failures(run, conversation),
                 results=prompt.results,
                 shown=self._shown,
                 asking="code" in {run.asking, self.settings.approval},
@@ -93,10 +93,12 @@ class Driver:
     async def _shown(self, files: Sequence[File]) -> tuple[str, ...]:
         return await data_urls(files, self.blobs) if self.settings.charts != "never" else ()
 
-    async def _failures(self, run: Run, *, begun: bool) -> Failures:
+    async def _failures(self, run: Run, conversation: Sequence[Message | RunStep]) -> Failures:
         """How the run's cells have failed so far."""
         failures = Failures(self.settings.same_failures)
-        for cell in await self.store.all(Cell, within=run.id) if begun else ():
+        steps = (item for item in conversation if isinstance(item, RunStep) and item.run_id == run.id)
+        turns = {step.id: step.turn for step in steps}
+        for cell in await self.store.all(Cell, within=run.id) if turns else ():
             if failure := failure_of(cell.code, cell.status, cell.outputs):
-                failures.add(failure)
+                failures.add(failure, turns[cell.step_id])
         return failures

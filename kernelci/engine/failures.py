@@ -15,7 +15,7 @@ from kernelci.protocol.objects import CellStatus
 from kernelci.protocol.parts import JsonObject
 
 _TELLING = {"AttributeError", "FileNotFoundError", "ImportError", "KeyError", "ModuleNotFoundError", "NameError"}
-"""Their message names what is missing. It is as missing in any other place."""
+"""Their message names what is missing, numbers included. It is as missing in any other place."""
 
 _LONGEST = 300
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
@@ -26,7 +26,9 @@ _COMMENT = re.compile(r"\s+#\s.*$")
 _IN_A_CELL = re.compile(r"\s*Cell In\[\d+\], line \d+")
 _ARROW = re.compile(r"-+> *\d+ ?(.*)")
 
-NOT_RUN = "[not run: the code of this run has failed in the same way too often]"
+Fingerprint = tuple[str, str, str]
+
+NOT_RUN = "[not run: code before it has failed in the same way too often]"
 """What the model is told of a call that came too late."""
 
 
@@ -39,10 +41,11 @@ class Failure:
     place: str = ""
 
     @property
-    def fingerprint(self) -> tuple[str, str, str]:
+    def fingerprint(self) -> Fingerprint:
         """Equal for two failures that are the same one again."""
-        place = "" if self.name in _TELLING else "".join(_levelled(_COMMENT.sub("", self.place)).split())
-        return (self.name, _levelled(self.message), place)
+        if self.name in _TELLING:
+            return (self.name, _levelled(self.message, numbers=False), "")
+        return (self.name, _levelled(self.message), "".join(_levelled(_COMMENT.sub("", self.place)).split()))
 
     def __str__(self) -> str:
         """On one line, for people."""
@@ -56,18 +59,32 @@ class Failures:
     """The failures of one run, of which `limit` of the same fingerprint are enough.
 
     A success in between forgives nothing: to look at the data, and then to make the same mistake, is the same loop.
+    The calls of one reply were all made before the first of them failed, and so they fail together, once.
     """
 
     limit: int
-    _times: dict[tuple[str, str, str], int] = field(default_factory=dict[tuple[str, str, str], int])
-    _last: dict[tuple[str, str, str], Failure] = field(default_factory=dict[tuple[str, str, str], Failure])
+    _times: dict[Fingerprint, int] = field(default_factory=dict[Fingerprint, int])
+    _last: dict[Fingerprint, Failure] = field(default_factory=dict[Fingerprint, Failure])
+    _turn: int = -1
+    _here: dict[Fingerprint, int] = field(default_factory=dict[Fingerprint, int])
+    """How often each came in this turn."""
 
-    def add(self, failure: Failure) -> int:
-        """Take a failure; gives how often it has been there now."""
+    def add(self, failure: Failure, turn: int) -> int:
+        """Take a failure of a turn; gives in how many turns it has been there now, or 0 if this one has had it."""
+        if turn != self._turn:
+            self._turn, self._here = turn, {}
         mark = failure.fingerprint
-        self._times[mark] = self._times.get(mark, 0) + 1
         self._last[mark] = failure
+        self._here[mark] = self._here.get(mark, 0) + 1
+        if self._here[mark] > 1:
+            return 0
+        self._times[mark] = self._times.get(mark, 0) + 1
         return self._times[mark]
+
+    def stop(self, turn: int) -> bool:
+        """Whether no more of a turn's calls should be run."""
+        here = self._here.values() if turn == self._turn else ()
+        return self.are_enough or max(here, default=0) >= self.limit
 
     @property
     def are_enough(self) -> bool:
@@ -133,10 +150,10 @@ def _place(traceback: Iterable[str]) -> str:
     return place
 
 
-def _levelled(text: str) -> str:
+def _levelled(text: str, *, numbers: bool = True) -> str:
     """The text without what differs between two attempts: addresses, folders, numbers, kinds of quotes, spaces."""
-    text = _ADDRESS.sub("@", text[: 4 * _LONGEST])
-    text = _NUMBER.sub("#", _FOLDERS.sub("", text))
+    text = _FOLDERS.sub("", _ADDRESS.sub("@", text[: 4 * _LONGEST]))
+    text = _NUMBER.sub("#", text) if numbers else text
     return " ".join(_QUOTE.sub("'", text).split())[:_LONGEST]
 
 

@@ -42,9 +42,9 @@ async def _turns(
     prompt: Prompt, model: Model, tools: Tools, emit: Emit, budget: Budget
 ) -> RunMoved | ApprovalAsked:
     """Take turns until the run ends or waits; gives how."""
-    if waits := await _carry_out(prompt.held, prompt, tools, emit):
-        return waits
     turn = prompt.turn
+    if waits := await _carry_out(prompt.held, prompt, tools, emit, turn - 1):
+        return waits
     while not (used_up := budget.fit(prompt, turn)):
         await emit(TurnOpened(turn))
         if tools.failures.are_enough:
@@ -53,24 +53,24 @@ async def _turns(
         prompt.add(reply)
         if reply.finish != "stop" or not reply.calls:
             return _last_word(reply, budget)
-        if waits := await _carry_out(reply.calls, prompt, tools, emit):
+        if waits := await _carry_out(reply.calls, prompt, tools, emit, turn):
             return waits
         turn += 1
     return used_up
 
 
 async def _carry_out(
-    calls: Sequence[Call], prompt: Prompt, tools: Tools, emit: Emit
+    calls: Sequence[Call], prompt: Prompt, tools: Tools, emit: Emit, turn: int
 ) -> RunMoved | ApprovalAsked | None:
-    """Carry out a reply's calls, one after the other; gives how the run waits for somebody, if it does."""
+    """Carry out the calls of a turn's reply, one after the other; gives how the run waits for somebody, if so."""
     theirs: list[Call] = []
     for place, call in enumerate(calls):
         if tools.are_the_clients(call):
             theirs.append(call)
-        elif tools.must_wait(call):
+        elif tools.must_wait(call, turn):
             return ApprovalAsked((call, *theirs, *calls[place + 1 :]))
         else:
-            prompt.add_result(call, await tools.run(call, emit))
+            prompt.add_result(call, await tools.run(call, emit, turn))
             await _say(call.then, emit)
     return RunMoved("requires_action", calls=tuple(theirs)) if theirs else None
 

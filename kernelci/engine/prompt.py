@@ -66,8 +66,8 @@ class Prompt:
             tools=tools,
             tool_choice=tool_choice(run, turn) if tools else None,
             parallel_tool_calls=False if tools and not run.parallel_tool_calls else None,
-            temperature=run.temperature,
-            top_p=run.top_p,
+            temperature=_unless_usual(run.temperature),
+            top_p=_unless_usual(run.top_p),
             max_tokens=self.reply_tokens,
             response_format=_answer_format(run),
             reasoning_effort=run.reasoning_effort,
@@ -152,8 +152,8 @@ class Prompt:
     def _leave_out(self, count: int) -> bool:
         if self.earlier == 0 or self.run.truncation_strategy.type != "auto":
             return False
-        while count < self.earlier and self.messages[self.fixed + count]["role"] == "tool":
-            count += 1  # a result goes with its call
+        while count < self.earlier and self.messages[self.fixed + count]["role"] != "user":
+            count += 1  # a result goes with its call, and some endpoints refuse what does not begin with the user
         del self.messages[self.fixed : self.fixed + count]
         self.earlier -= count
         return True
@@ -206,6 +206,11 @@ def _system(run: Run, names: Mapping[str, str]) -> list[JsonObject]:
         listing = "\n".join(f"- /mnt/data/{name} (file id {id})" for id, name in names.items())
         text = f"{text}\n\nThe user's files:\n{listing}".strip()
     return [{"role": "system", "content": text}] if text else []
+
+
+def _unless_usual(value: float | None) -> float | None:
+    """The parameter, but for 1, the API's default: some models refuse to be told, and others have a better one."""
+    return None if value == 1 else value
 
 
 def _answer_format(run: Run) -> JsonObject | None:

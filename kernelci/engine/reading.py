@@ -17,7 +17,8 @@ from kernelci.protocol.parts import JsonObject
 _LONGEST_ARGUMENTS = 2000  # characters; mending them can take the square of that
 _LONGEST_SEARCH = 200
 _OFF_LOOP = 64 * 1024
-_RANGE = re.compile(r"\s*(-?\d{1,9})(?:\s*(?:-|:|to|,|\.\.)\s*(-?\d{1,9}))?")
+_RANGE = re.compile(r"[\s\[(]*(-?\d{1,9})(?:\s*(?:-|:|to|,|\.\.)\s*(-?\d{1,9}))?")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,9 @@ class Question:
     def of(cls, arguments: str) -> Question:
         """What a call's arguments ask for; what they do not say, or nobody can read, is left at its default."""
         asked = _fields(arguments)
-        lines = _RANGE.match(
-            _first_of(asked, "from_line", "line", "lines", "from", "start", "start_line", "offset")
-        )
-        last = _RANGE.match(_first_of(asked, "to_line", "to", "end", "end_line"))
+        first = _first_of(asked, "from_line", "line", "from", "start", "start_line", "offset")
+        lines = _RANGE.match(_THOUSANDS.sub("", first) or _first_of(asked, "lines"))
+        last = _RANGE.match(_THOUSANDS.sub("", _first_of(asked, "to_line", "to", "end", "end_line")))
         return cls(
             name=_first_of(asked, "id", "output_id", "output", "name"),
             first=(int(lines[1]) if lines else 0) or 1,

@@ -40,23 +40,23 @@ class Tools:
         """Whether the client has to run this call."""
         return call.name in functions_of(self.of)
 
-    def must_wait(self, call: Call) -> bool:
+    def must_wait(self, call: Call, turn: int) -> bool:
         """Whether a person has to allow this call, and has not been asked yet."""
-        runs = bool((call.code or "").strip()) and not self.failures.are_enough
+        runs = bool((call.code or "").strip()) and not self.failures.stop(turn)
         return self.asking and runs and self._word_on(call) is None
 
     def _word_on(self, call: Call) -> Answer | None:
         return self.approval.answer if self.approval and self.approval.calls[0].id == call.id else None
 
-    async def run(self, call: Call, emit: Emit) -> Result:
-        """Carry out a call that is ours; gives what the model is told.
+    async def run(self, call: Call, emit: Emit, turn: int) -> Result:
+        """Carry out a call of a turn's reply that is ours; gives what the model is told.
 
         Raises:
             KernelUnavailable: the code has no kernel to run in.
         """
         if call.code is None:
             return await self._answer(call, emit)
-        if self.failures.are_enough:
+        if self.failures.stop(turn):
             return Result(NOT_RUN)
         word = self._word_on(call)
         if word and word.decision == "reject":
@@ -75,7 +75,7 @@ class Tools:
         failure = failure_of(call.code, result.status, result.outputs)
         beside = ""
         try:
-            beside = await self._beside(failure) if failure else ""
+            beside = await self._beside(failure, turn) if failure else ""
         finally:  # the cell is over, even if the run ends while its session is looked at
             await emit(Output(call.id, result.status, result.execution_count, result.outputs, beside))
         return Result(whole(shown.whole()), changed(word) + beside, await self.shown(figures))
@@ -89,9 +89,9 @@ class Tools:
         await emit(CallAnswered(call.id, call.name, call.arguments, answer))
         return Result(answer)
 
-    async def _beside(self, failure: Failure) -> str:
+    async def _beside(self, failure: Failure, turn: int) -> str:
         """What the model is told beside what the cell has shown, and nobody else: steps are the cell's."""
-        times = self.failures.add(failure)
+        times = self.failures.add(failure, turn)
         if self.failures.are_enough:
             return told_at_last(failure, times)
         return told_again(failure, times, await self.sessions.look(self.of.thread_id)) if times > 1 else ""

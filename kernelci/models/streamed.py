@@ -145,7 +145,8 @@ class StreamedReply:
         words = delta.content or delta.refusal or ""
         self._measure(words)
         await self._hear(self._thoughts.feed(self._channels.feed(self._characters.feed(words))))
-        for piece in delta.tool_calls or ():
+        # Some endpoints call although they were told not to.
+        for piece in (delta.tool_calls or ()) if self._request.tool_choice != "none" else ():
             self._measure(piece.name, piece.arguments)
             if not self._calls:
                 await self._say(self._prose.release())

@@ -107,6 +107,17 @@ def test_no_tool_is_no_tool_on_every_turn(case: Case) -> None:
     assert (run.status, case.asked[0]["tool_choice"]) == ("completed", "none")
 
 
+def test_a_model_that_calls_although_it_was_told_not_to_runs_nothing(case: Case) -> None:
+    run = case.run(Runs("print(1)"), tool_choice="none")
+    assert (run.status, case.steps(run), case.said(run)) == ("completed", ["message_creation"], [""])
+
+
+def test_what_nobody_has_asked_for_is_not_sent(case: Case) -> None:
+    run = case.run(Says("Words."))
+    assert (run.temperature, run.top_p) == (1.0, 1.0)
+    assert not {"temperature", "top_p", "tool_choice", "max_tokens", "reasoning_effort"} & set(case.asked[0])
+
+
 def test_what_the_model_is_sent_of_a_run(case: Case) -> None:
     schema = {"name": "s", "schema": {"type": "object", "properties": {}}, "strict": True}
     run = case.run(

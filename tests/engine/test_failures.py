@@ -40,6 +40,11 @@ def test_two_attempts_at_the_same_thing_are_one_failure(one: Failure, other: Fai
     ("one", "other"),
     [
         (Failure("KeyError", "'price'"), Failure("KeyError", "'cost'")),
+        (Failure("KeyError", "2021"), Failure("KeyError", "2022")),
+        (
+            Failure("FileNotFoundError", "No such file: '/mnt/data/sales-1.csv'"),
+            Failure("FileNotFoundError", "No such file: '/mnt/data/sales-2.csv'"),
+        ),
         (Failure("NameError", "name 'q1' is not defined"), Failure("NameError", "name 'q2' is not defined")),
         (Failure("ZeroDivisionError", "by zero", "a / b"), Failure("ZeroDivisionError", "by zero", "c / d")),
         (Failure("ValueError", "no", "f()"), Failure("TypeError", "no", "f()")),
@@ -75,10 +80,20 @@ def test_to_be_stopped_and_to_run_nothing_are_failures_and_success_is_none() -> 
 def test_failures_that_take_turns_add_up_and_the_report_names_them_all() -> None:
     failures = Failures(limit=3)
     ours, theirs = Failure("KeyError", "'a`b\n'", "df['a`b']"), Failure("ValueError", "x" * 5000)
-    assert [failures.add(each) for each in (ours, theirs, ours, theirs)] == [1, 1, 2, 2]
+    assert [failures.add(each, turn) for turn, each in enumerate((ours, theirs, ours, theirs))] == [1, 1, 2, 2]
     assert not failures.are_enough
-    assert (failures.add(ours), failures.are_enough) == (3, True)
+    assert (failures.add(ours, 4), failures.are_enough) == (3, True)
     report = failures.report()
     assert "It failed 3 times: KeyError: 'a'b ' (at `df['a'b']`)" in report
     assert "- 2 times: ValueError: xxx" in report
     assert len(report) < 1000
+
+
+def test_what_fails_together_in_one_reply_has_failed_once_and_stops_that_reply_alone() -> None:
+    failures, failure = Failures(limit=3), Failure("NameError", "name 'df' is not defined")
+    assert [failures.add(failure, 0) for _ in range(2)] == [1, 0]
+    assert not failures.stop(0)
+    assert (failures.add(failure, 0), failures.stop(0), failures.are_enough) == (0, True, False)
+    assert not failures.stop(1)
+    assert (failures.add(failure, 1), failures.stop(1)) == (2, False)
+    assert (failures.add(failure, 2), failures.stop(3)) == (3, True)

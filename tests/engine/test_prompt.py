@@ -263,6 +263,15 @@ async def test_what_is_too_long_loses_outputs_then_figures_then_what_was_said_be
     assert prompt.results.find("out_1") == ("out_1", "one " * 240)
 
 
+async def test_what_is_left_of_an_earlier_conversation_begins_with_the_user() -> None:
+    earlier = [step("run_1", turn, ran(f"call_{turn}", "1", Logs(logs="one"))) for turn in range(4)]
+    prompt = await prompt_of(a_run(), said("msg_1", "user", "Look"), *earlier, said("msg_2", "user", "And now?"))
+    assert [message["role"] for message in prompt.messages] == ["user", *["assistant", "tool"] * 4, "user"]
+    assert prompt.shorten()
+    assert [message["role"] for message in prompt.messages] == ["user"]
+    assert not prompt.shorten()
+
+
 async def test_figures_go_first_where_a_question_has_to_fit() -> None:
     prompt = await prompt_of(
         a_run(),
