@@ -106,11 +106,11 @@ class Approvals:
         try:
             file = click.edit(f"{_ABOVE}{code}\n\f\n{_BELOW}", extension=".py")
             edited = None if file is None else _between(file)
-        except click.ClickException as failure:
-            if not isinstance(failure.__cause__, OSError):
+        except (click.ClickException, ValueError) as failure:
+            if isinstance(failure, click.ClickException) and not isinstance(failure.__cause__, OSError):
                 self.screen.note("The edit was called off: the editor ended with an error.", "yellow")
                 return None
-            edited = self._typed_code()
+            edited = self._typed_code()  # as no program is called so: a ValueError is one of quotes that never end
         if edited is None or edited.rstrip("\n") == code.rstrip("\n"):
             self.screen.note("Nothing was changed.", "yellow")
             return None

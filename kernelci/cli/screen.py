@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -34,6 +35,8 @@ _GUTTERS = {"code": Text("┃ ", "blue"), "output": Text("│ ", "bright_black")
 _WRITING, _RUNNING = "writing code", "running"
 _CONTEXT = 100  # lines of code before one that are looked at to highlight it
 _WIDEST = 1000  # characters of an unfinished line
+_MOST_LINES = 200  # of one cell's output; of what follows, its end
+_LAST_LINES = 20
 _QUIET = 0.4  # seconds without more code after which it is taken for running
 
 Block = Literal["text", "code", "output"]
@@ -59,6 +62,8 @@ class Screen:
         self._column = 0  # of the text
         self._code: list[str] = []
         self._traceback: list[str] | None = None
+        self._printed = 0
+        self._last: deque[str] = deque(maxlen=_LAST_LINES)
         self._working = _Working()
         self._live = Live(self._working, console=console, transient=True, refresh_per_second=12)
 
@@ -136,6 +141,7 @@ class Screen:
             case "output":
                 if tail:
                     self._output_line(tail)
+                self._last_lines()
                 self._error_lines()
             case None:
                 pass
@@ -168,10 +174,24 @@ class Screen:
 
     def _output_line(self, line: str) -> None:
         line = _last_drawn(line)
-        if self._traceback is None and not RULE.fullmatch(line):
-            self._console.print(_gutter("output", Text(line)), soft_wrap=True)
+        if self._traceback is not None:
+            self._traceback.append(line)
+        elif RULE.fullmatch(line):
+            self._traceback = [line]
         else:
-            self._traceback = [*(self._traceback or []), line]
+            self._printed += 1
+            if self._printed <= _MOST_LINES:
+                self._print_all("output", [Text(line)])
+            else:
+                self._last.append(line)
+
+    def _last_lines(self) -> None:
+        """The end of an output that was too long to be shown."""
+        if (left_out := self._printed - _MOST_LINES - len(self._last)) > 0:
+            self._print_all("output", [Text(f"… {left_out:,} more lines in the notebook", "bright_black")])
+        self._print_all("output", map(Text, self._last))
+        self._printed = 0
+        self._last.clear()
 
     def _error_lines(self) -> None:
         lines, self._traceback = self._traceback or [], None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from kernelci.models.catalog import Catalog
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import Turn
@@ -127,9 +129,10 @@ def test_what_was_typed_before_the_question_is_no_answer(kernelci: Command, sett
     assert cells(settings) == [("raw", code, "reject")]
 
 
-def test_without_an_editor_code_is_typed(kernelci: Command, settings: Settings) -> None:
+@pytest.mark.parametrize("editor", ["/no/such/editor", "'never closed"])
+def test_without_an_editor_code_is_typed(kernelci: Command, settings: Settings, editor: str) -> None:
     model = ScriptedModel([Turn(code="1/0"), Turn(text="done")])
-    with running(asking(settings), model), terminal(kernelci, "ask", "?", EDITOR="/no/such/editor") as screen:
+    with running(asking(settings), model), terminal(kernelci, "ask", "?", EDITOR=editor) as screen:
         screen.until(QUESTION)
         screen.type("e\n")
         screen.until("┃ ")

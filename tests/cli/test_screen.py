@@ -140,3 +140,24 @@ def test_nothing_is_replaced(tmp_path: Path) -> None:
     paths = [written(tmp_path / "a.csv", data) for data in (b"1", b"2")]
     assert [path.name for path in paths] == ["a-2.csv", "a-3.csv"]
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_of_a_very_long_output_the_beginning_and_the_end_are_shown(screen: Screen, shown: io.StringIO) -> None:
+    for turn in range(2):
+        screen.write(f"run({turn})\n")
+        for number in range(10_000):
+            screen.show(f"row {number}\n")
+        screen.show(TRACEBACK)
+        screen.end()
+    lines = shown.getvalue().splitlines()
+    first = lines[: len(lines) // 2]
+    assert first[1:4] == ["┃ run(0)", "│ row 0", "│ row 1"]
+    assert first[201:204] == ["│ row 199", "│ … 9,780 more lines in the notebook", "│ row 9980"]
+    assert first[222:225] == ["│ row 9999", "│ KeyError: 'bill'", "│ Cell In[1], line 2"]
+    assert lines[len(first) :] == [line.replace("run(0)", "run(1)") for line in first]
+
+
+def test_an_output_just_too_long_is_shown_in_full(screen: Screen, shown: io.StringIO) -> None:
+    screen.show("".join(f"{number}\n" for number in range(220)))
+    screen.end()
+    assert shown.getvalue().split() == [part for number in range(220) for part in ("│", str(number))]
