@@ -19,8 +19,9 @@ from kernelci.engine.pictures import data_urls, last_figures
 from kernelci.engine.ports import Figures, Models, MountedFile, Sessions, Store
 from kernelci.engine.prompt import build_prompt
 from kernelci.engine.publish import Publisher
+from kernelci.engine.results import excerpts_do, whole
 from kernelci.engine.tools import Tools
-from kernelci.protocol.objects import Cell, File, Message, Run, RunStep, Thread
+from kernelci.protocol.objects import Cell, CodeCall, File, Message, Run, RunStep, Thread, ToolCalls
 from kernelci.settings import Settings
 
 
@@ -39,7 +40,8 @@ class Driver:
         """Drive the run from where it stands to its end or to the client's next turn."""
         run = driven.run
         model, name = self.models.serving(run.model)
-        conversation = await self.store.conversation(run.thread_id, Message, RunStep)
+        brief = excerpts_do(self.settings.shown_output)
+        conversation = await self.store.conversation(run.thread_id, Message, RunStep, brief=brief)
         files = await session_files(
             self.store.of(run.owner), run, [item for item in conversation if isinstance(item, Message)]
         )
@@ -53,6 +55,7 @@ class Driver:
             names=await self.sessions.names(run.thread_id, mounted),
             blobs=self.blobs,
             room=self.settings.shown_output,
+            fetch=self._output,
             figures=await self._last_figures(run, conversation),
         )
         driven.budget = budget = Budget(
@@ -81,6 +84,13 @@ class Driver:
             emit=budget.counting(driven.linking),
             budget=budget,
         )
+
+    async def _output(self, step_id: str, call_id: str) -> str:
+        """What a stored cell has shown, in full."""
+        details = (await self.store.get(RunStep, step_id)).step_details
+        calls = details.tool_calls if isinstance(details, ToolCalls) else ()
+        cells = (call for call in calls if isinstance(call, CodeCall) and call.id == call_id)
+        return next((whole(call.code_interpreter.outputs) for call in cells), "")
 
     async def _last_figures(self, run: Run, conversation: Sequence[Message | RunStep]) -> Figures | None:
         """The figures that the model is shown from the beginning, as data URLs."""

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from kernelci.protocol.excerpts import Excerpt
+
 ROW = 300
 """Characters of the longest row."""
 
@@ -23,22 +25,30 @@ def abridged(text: str, room: int, name: str = "", hint: str = "") -> str:
 
     The line tells the text's name, its size, which rows are missing, and the hint.
     """
-    if len(text) <= room:
-        return text
-    head = _row_before(text, room // 2) or room // 2
-    tail = _row_after(text, len(text) - room // 2)
-    tail = len(text) - room // 2 if tail >= len(text) else tail
-    rows = count(text)
-    first, last = count(text[:head]) + 1, rows - count(text[tail:])
+    return text if len(text) <= room else shown(excerpt(text, room), room, name, hint)
+
+
+def excerpt(text: str, room: int) -> Excerpt:
+    """What `shown` has to know of a text that is longer than `room`, to show so many characters of it or fewer."""
+    tail = text[_row_before(text, len(text) - room // 2) :]
+    return Excerpt(head=text[: room // 2 + 1], tail=tail, rows=count(text), characters=len(text))
+
+
+def shown(of: Excerpt, room: int, name: str = "", hint: str = "") -> str:
+    """`abridged`, of a text of which there is no more."""
+    head = of.head[: _row_before(of.head, room // 2) or room // 2]
+    begin = _row_after(of.tail, len(of.tail) - room // 2)
+    tail = of.tail[begin if begin < len(of.tail) else len(of.tail) - room // 2 :]
+    first, last = count(head) + 1, of.rows - count(tail)
     told = [
-        f"{name + ' goes on: ' if name else ''}{rows:,} lines with {len(text):,} characters in all",
+        f"{name + ' goes on: ' if name else ''}{of.rows:,} lines with {of.characters:,} characters in all",
         f"lines {first:,} to {last:,} are not shown here"
         if last > first
         else f"most of line {first:,} is not shown",
         *([hint] if hint else []),
     ]
-    end = "" if text[:head].endswith("\n") else "\n"
-    return f"{text[:head]}{end}[… {'; '.join(told)} …]\n{text[tail:]}"
+    end = "" if head.endswith("\n") else "\n"
+    return f"{head}{end}[… {'; '.join(told)} …]\n{tail}"
 
 
 def count(text: str) -> int:

@@ -270,8 +270,10 @@ class Store(Protocol):
         """All that belong to a thread or run, oldest first."""
         ...
 
-    async def conversation(self, thread_id: str, *kinds: type[ObjectT]) -> tuple[ObjectT, ...]:
+    async def conversation(self, thread_id: str, *kinds: type[ObjectT], brief: bool = False) -> tuple[ObjectT, ...]:
         """All of these kinds that belong to a thread, in the order they were made, without what waits.
+
+        With `brief`, outputs of which there are excerpts come without their logs.
 
         Raises:
             NotFound: no such thread.

@@ -19,7 +19,7 @@ from kernelci.engine.inputs import pictures_in
 from kernelci.engine.offered import can_read, offered, runs_code, tool_choice
 from kernelci.engine.pictures import LARGEST_POSTED, MOST, data_url
 from kernelci.engine.ports import Figures, ModelRequest, Reply
-from kernelci.engine.results import Result, Results
+from kernelci.engine.results import Fetch, Result, Results
 from kernelci.protocol.calls import Approval
 from kernelci.protocol.objects import File, Message, Run, RunStep
 from kernelci.protocol.parts import AnswerFormat, JsonObject
@@ -168,13 +168,15 @@ async def build_prompt(
     names: Mapping[str, str],
     blobs: Blobs,
     room: int,
+    fetch: Fetch,
     figures: Figures | None = None,
 ) -> Prompt:
     """The prompt of a run, from its thread's messages and steps in the order they were made.
 
-    `names` are those of the files in /mnt/data, by file id; `room` is how many characters of an output are shown.
+    `names` are those of the files in /mnt/data, by file id; `room` is how many characters of an output are shown,
+    and `fetch` gives the whole of one that is stored.
     """
-    results = Results(room, readable=can_read(run))
+    results = Results(room, readable=can_read(run), fetch=fetch)
     results.take(conversation, run)
     shown = pictures_in(item for item in conversation if isinstance(item, Message))
     pictures = {file.id: await data_url(file, blobs, LARGEST_POSTED) for file in files if file.id in shown}

@@ -51,7 +51,7 @@ class Question:
 async def read(arguments: str, results: Results) -> str:
     """The answer to a call of the reader, of about as many characters as of any output."""
     asked = Question.of(arguments)
-    result = results.find(asked.name)
+    result = await results.find(asked.name)
     if result is None:
         names = ", ".join(results.names[-20:]) or "none"
         return f"[There is no output {asked.name[:40]!r}. Those that were cut: {names}.]"

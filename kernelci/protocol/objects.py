@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from kernelci.protocol.calls import Approval, Asking, Call, Decision, RequiredAction
+from kernelci.protocol.excerpts import Excerpt
 from kernelci.protocol.ids import Surface
 from kernelci.protocol.parts import (
     Attachment,
@@ -279,10 +280,10 @@ class RunStep(Object):
 
     `then` is what the model said after calls that wait for the client: the run's next message, once they are over.
     `approval` is there when its code had to wait for a person's word. `beside` is what the model was told beside
-    its outputs, in this run alone.
+    its outputs, in this run alone. `excerpts` are those of long outputs, by call id.
     """
 
-    private: ClassVar[frozenset[str]] = frozenset({"turn", "then", "approval", "beside"})
+    private: ClassVar[frozenset[str]] = frozenset({"turn", "then", "approval", "beside", "excerpts"})
 
     object: Literal["thread.run.step"] = "thread.run.step"
     run_id: str
@@ -302,6 +303,7 @@ class RunStep(Object):
     then: str = ""
     approval: Approval | None = None
     beside: str = ""
+    excerpts: dict[str, Excerpt] = Field(default_factory=dict[str, Excerpt])
 
     @property
     def asks(self) -> Approval | None:

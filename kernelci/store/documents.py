@@ -10,9 +10,9 @@ import json
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, Select, Table, Text, cast, select
+from sqlalchemy import Row, Select, Table, Text, cast, func, select
 
-from kernelci.protocol.objects import Message, Object, Run
+from kernelci.protocol.objects import Message, Object, Run, RunStep
 from kernelci.protocol.parts import JsonObject
 from kernelci.protocol.states import ACTIVE
 from kernelci.store.tables import TABLES, WAITING
@@ -24,10 +24,11 @@ LONGEST = 16 * 1024
 """How many documents are not parsed again, and of how many characters each at most: some megabytes, as a rule."""
 
 
-def columns(table: Table) -> Select[Any, Any, Any, Any]:
+def columns(table: Table, *, brief: bool = False) -> Select[Any, Any, Any, Any]:
     """What `found` wants to know of a row. The documents come as the text that they are stored as."""
-    doc, pairs = cast(table.c.doc, Text).label("doc"), cast(table.c.metadata, Text).label("pairs")
-    return select(doc, pairs, table.c.owner, table.c.seq)
+    doc = func.coalesce(table.c.brief, table.c.doc) if brief and "brief" in table.c else table.c.doc
+    pairs = cast(table.c.metadata, Text)
+    return select(cast(doc, Text).label("doc"), pairs.label("pairs"), table.c.owner, table.c.seq)
 
 
 def found(kind: type[ObjectT], row: Row[*tuple[Any, ...]]) -> ObjectT:
@@ -48,7 +49,23 @@ def row_of(object: Object) -> JsonObject:
     row: JsonObject = {name: getattr(object, name) for name in searched}
     if waits(object) and isinstance(object, Run) and object.status in ACTIVE:
         row["status"] = "waiting"  # and so it is none of those of which a thread has one
-    return row | {"doc": object.model_dump(mode="json", exclude={"metadata", "owner", "waiting"})}
+    row["doc"] = doc = object.model_dump(mode="json", exclude={"metadata", "owner", "waiting"})
+    return row | {"brief": _brief(doc, object)} if isinstance(object, RunStep) else row
+
+
+def _brief(doc: JsonObject, step: RunStep) -> JsonObject | None:
+    """The step without the logs of which it has excerpts; None where that would be all of it."""
+    if not step.excerpts:
+        return None
+    details: JsonObject = doc["step_details"]
+    calls = [_without_logs(call) if call["id"] in step.excerpts else call for call in details["tool_calls"]]
+    return {**doc, "step_details": {**details, "tool_calls": calls}}
+
+
+def _without_logs(call: JsonObject) -> JsonObject:
+    code: JsonObject = call["code_interpreter"]
+    outputs = [output for output in code["outputs"] if output["type"] != "logs"]
+    return {**call, "code_interpreter": {**code, "outputs": outputs}}
 
 
 def waits(object: Object) -> bool:

@@ -26,7 +26,7 @@ from sqlalchemy import URL
 from kernelci.errors import DataFolderInUse, DataFolderTooNew, StartupError
 from kernelci.store.database import broken
 
-VERSION = 4
+VERSION = 5
 """Of the layout and the tables: it goes up with every migration."""
 
 

@@ -87,10 +87,12 @@ class Rows:
         rows = self.connection.execute(self._stored(kind, within).order_by(TABLES[kind].c.seq))
         return tuple(found(kind, row) for row in rows)
 
-    def conversation(self, thread_id: str, kinds: Sequence[type[ObjectT]]) -> tuple[ObjectT, ...]:
+    def conversation(
+        self, thread_id: str, kinds: Sequence[type[ObjectT]], *, brief: bool = False
+    ) -> tuple[ObjectT, ...]:
         """All of these kinds in one row but for what waits, oldest first; NotFound if there is no such thread."""
         self.get(Thread, thread_id)
-        return self._in_one_row(thread_id, kinds, lambda seq: seq < WAITING)
+        return self._in_one_row(thread_id, kinds, lambda seq: seq < WAITING, brief=brief)
 
     def waiting(self, thread_id: str) -> tuple[Message | Run, ...]:
         """The messages and runs that wait in a thread, in the order they came."""
@@ -101,10 +103,12 @@ class Rows:
         thread_id: str,
         kinds: Sequence[type[ObjectT]],
         where: Callable[[Column[int]], ColumnElement[bool]],
+        *,
+        brief: bool = False,
     ) -> tuple[ObjectT, ...]:
         together = union_all(
             *(
-                self._stored(kind)
+                self._stored(kind, brief=brief)
                 .add_columns(literal(number).label("kind"))
                 .where(TABLES[kind].c.thread_id == thread_id, where(TABLES[kind].c.seq))
                 for number, kind in enumerate(kinds)
@@ -236,8 +240,10 @@ class Rows:
 
     # Whose
 
-    def _stored(self, kind: type[Object], within: str | None = None) -> Select[Any, Any, Any, Any]:
-        return columns(TABLES[kind]).where(*self._mine(kind, within))
+    def _stored(
+        self, kind: type[Object], within: str | None = None, *, brief: bool = False
+    ) -> Select[Any, Any, Any, Any]:
+        return columns(TABLES[kind], brief=brief).where(*self._mine(kind, within))
 
     def _mine(self, kind: type[Object], within: str | None = None) -> list[ColumnElement[bool]]:
         columns = TABLES[kind].c

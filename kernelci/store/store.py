@@ -83,8 +83,8 @@ class SqlStore:
     async def all(self, kind: type[ObjectT], *, within: str) -> tuple[ObjectT, ...]:
         return await self._read(lambda rows: rows.everything(kind, within))
 
-    async def conversation(self, thread_id: str, *kinds: type[ObjectT]) -> tuple[ObjectT, ...]:
-        return await self._read(lambda rows: rows.conversation(thread_id, kinds))
+    async def conversation(self, thread_id: str, *kinds: type[ObjectT], brief: bool = False) -> tuple[ObjectT, ...]:
+        return await self._read(lambda rows: rows.conversation(thread_id, kinds, brief=brief))
 
     async def edit(
         self,

@@ -1,7 +1,8 @@
 """The tables: one a kind of object, and one of keys; the same on every database.
 
 A row keeps its object whole in `doc`, which is what is read back; the columns beside it repeat what is searched
-or constrained. `metadata` stands apart, since clients change it while a run writes the rest.
+or constrained. `metadata` stands apart, since clients change it while a run writes the rest; `brief` is a step
+without the logs of long outputs, where it has any.
 What the statements do with the tables is in rows.py; how a database comes to have them, in migrations/.
 """
 
@@ -134,6 +135,7 @@ steps = _table(
     _parent("thread"),
     _parent("run"),
     Column("status", String, nullable=False),
+    Column("brief", JSON(none_as_null=True)),
     Index(None, "thread_id", "seq"),
     Index(None, "run_id", "seq"),
 )

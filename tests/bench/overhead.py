@@ -1,6 +1,6 @@
 """What a code call costs beside the model and the kernel: `python -m tests.bench overhead`.
 
-A run of ten calls, whose model answers at once, on a thread that is new and on one of 500 messages.
+A run of ten calls, whose model answers at once, on threads that are new, of 500 messages, and of 50 long outputs.
 """
 
 from __future__ import annotations
@@ -54,10 +54,11 @@ from kernelci.telemetry.meters import Meters
 from kernelci.telemetry.spans import Spans
 from kernelci.telemetry.watched import WatchedBus, WatchedModels, WatchedSessions
 from tests.bench.figures import Figure, interleaved, print_pair
-from tests.bench.threads import said
+from tests.bench.threads import printed, said
 
 CALLS = 10
 LENGTH = 500
+OUTPUTS = 50
 SETTLED = 1.0
 """Seconds after a new session in which the kernels' reserve is filled again."""
 
@@ -134,10 +135,14 @@ class Setup:
     sessions: TimedSessions
     model: TimedModel
 
-    async def beside(self, length: int) -> float:
-        """Seconds of a code call beside model and kernel, on a thread of so many messages whose kernel is there."""
+    async def beside(self, length: int, outputs: int = 0) -> float:
+        """Seconds of a code call beside model and kernel, on a thread of so many messages and outputs of a megabyte
+        whose kernel is there.
+        """
         thread = Thread(id=ids.new("thread"), created_at=ids.now())
         await self.store.put(thread, *said(thread, length))
+        for objects in printed(thread, outputs):
+            await self.store.put(*objects)
         await _seconds(self.store, self.supervisor, self.bus, thread)  # starts the kernel
         await anyio.sleep(SETTLED)  # the reserve fills: its start-up is not this thread's cost
         self.sessions.spent = self.model.spent = 0.0
@@ -166,6 +171,7 @@ async def set_up(rooms: Kept, settings: Settings, tell: Observer | None) -> Asyn
 async def measure(settings: Settings, rounds: int) -> None:
     """Measure and print."""
     new, long = Figure("a new thread"), Figure(f"a thread of {LENGTH} messages")
+    loud = Figure(f"a thread of {OUTPUTS} outputs of a megabyte")
     watched, traced = Figure("with log and metrics, as served"), Figure("with OpenTelemetry, too")
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as null:
         with redirect_stderr(null):
@@ -176,17 +182,20 @@ async def measure(settings: Settings, rounds: int) -> None:
             set_up(rooms, settings, observers(rooms, Path(folder))) as as_served,
             set_up(rooms, settings, told_to(observers(rooms, Path(folder)), in_memory())) as with_otel,
         ):
-            for _, label in interleaved(rounds, "new", "long", "watched", "traced"):
+            for _, label in interleaved(rounds, "new", "long", "loud", "watched", "traced"):
                 match label:
                     case "new":
                         new.times.append(await plain.beside(0))
                     case "long":
                         long.times.append(await plain.beside(LENGTH))
+                    case "loud":
+                        loud.times.append(await plain.beside(0, OUTPUTS))
                     case "watched":
                         watched.times.append(await as_served.beside(0))
                     case _:
                         traced.times.append(await with_otel.beside(0))
     print_pair(f"A code call beside model and kernel, in a run of {CALLS}", new, long)
+    print_pair("The same, where much was printed before", new, loud)
     print_pair("The same, watched", new, watched)
     print_pair("The same, traced into memory", new, traced)
 

@@ -17,7 +17,23 @@ from hypothesis import strategies as st
 from kernelci.engine.ports import Page, Store
 from kernelci.errors import IllegalMove, InvalidRequest, NotFound, ThreadBusy
 from kernelci.protocol import ids
-from kernelci.protocol.objects import Assistant, Cell, File, Message, Object, Run, RunStep, Thread
+from kernelci.protocol.excerpts import Excerpt
+from kernelci.protocol.objects import (
+    Assistant,
+    Cell,
+    CodeCall,
+    CodeRun,
+    File,
+    FileId,
+    Image,
+    Logs,
+    Message,
+    Object,
+    Run,
+    RunStep,
+    Thread,
+    ToolCalls,
+)
 from kernelci.protocol.states import ACTIVE, RunStatus
 from kernelci.protocol.uploads import Upload, UploadPart
 from tests.conformance.objects import assistant, cell, file, message, named, part, run, step, thread, upload
@@ -338,6 +354,29 @@ class StoreConformance:
             runs.append(run(a_thread, status))
             await store.put(a_thread, runs[-1])
         assert await store.active_runs() == (runs[1], *runs[3:])
+
+    async def test_a_brief_conversation_leaves_out_logs_of_which_there_are_excerpts(self, store: Store) -> None:
+        a_run = run(a_thread := thread(), "completed")
+        outputs = (Logs(logs="x" * 100_000), Image(image=FileId(file_id="file-1")))
+        long, short = (
+            CodeCall(id=f"call_{at}", code_interpreter=CodeRun(input="1", outputs=outputs)) for at in range(2)
+        )
+        made = step(a_run).model_copy(
+            update={
+                "step_details": ToolCalls(tool_calls=(long, short)),
+                "excerpts": {long.id: Excerpt(head="x", tail="x", rows=334, characters=100_000)},
+            }
+        )
+        plain = step(a_run)
+        await store.put(a_thread, a_run, made, plain)
+        assert await store.conversation(a_thread.id, RunStep) == (made, plain)
+        brief, same = await store.conversation(a_thread.id, RunStep, brief=True)
+        cut = long.model_copy(update={"code_interpreter": CodeRun(input="1", outputs=outputs[1:])})
+        assert brief == made.model_copy(update={"step_details": ToolCalls(tool_calls=(cut, short))})
+        assert same == plain
+        assert await store.get(RunStep, made.id) == made
+        await store.put(whole := made.model_copy(update={"excerpts": {}}))
+        assert (await store.conversation(a_thread.id, RunStep, brief=True))[0] == whole
 
     async def test_a_conversation_is_in_order_of_creation(self, store: Store) -> None:
         a_thread, other = thread(), thread()

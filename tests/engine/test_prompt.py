@@ -13,7 +13,7 @@ from kernelci.engine.counting import PICTURE_TOKENS, tokens_in
 from kernelci.engine.events import Call
 from kernelci.engine.ports import CODE_TOOL, Figures, Reply
 from kernelci.engine.prompt import Prompt, build_prompt
-from kernelci.engine.results import Result
+from kernelci.engine.results import Result, excerpts_of
 from kernelci.protocol.objects import (
     ClientCall,
     CodeCall,
@@ -111,7 +111,12 @@ async def prompt_of(
         names={file.id: file.filename for file in files},
         blobs=Folder(at),
         room=1000,
+        fetch=stored,
     )
+
+
+async def stored(step_id: str, call_id: str) -> str:
+    return f"the whole of {call_id} in {step_id}"
 
 
 async def test_earlier_runs_are_told_with_their_code_and_outputs() -> None:
@@ -260,7 +265,27 @@ async def test_what_is_too_long_loses_outputs_then_figures_then_what_was_said_be
     while prompt.shorten():
         pass
     assert prompt.messages[0]["content"] == "Draw"
-    assert prompt.results.find("out_1") == ("out_1", "one " * 240)
+    assert await prompt.results.find("out_1") == ("out_1", "one " * 240)
+
+
+async def test_of_a_long_output_the_excerpt_will_do_until_the_model_reads_it() -> None:
+    logs = "\n".join(f"row {number}" for number in range(5000))
+    whole = step("run_1", 0, ran("call_1", "1", Logs(logs=logs), Image(image=FileId(file_id="file-1"))))
+    assert isinstance(whole.step_details, ToolCalls)
+    brief = whole.model_copy(
+        update={
+            "step_details": ran("call_1", "1", Image(image=FileId(file_id="file-1"))),
+            "excerpts": excerpts_of(whole.step_details),
+        }
+    )
+    of_whole = await prompt_of(a_run(), whole, said("msg_1", "user", "And now?"))
+    of_brief = await prompt_of(a_run(), brief, said("msg_1", "user", "And now?"))
+    assert of_brief.messages == of_whole.messages
+    assert "out_1 goes on: 5,001 lines with " in of_brief.messages[1]["content"]
+    assert of_brief.shorten() and of_whole.shorten()
+    assert of_brief.messages == of_whole.messages
+    assert await of_whole.results.find("") == ("out_1", f"{logs}\n[a figure was displayed to the user]")
+    assert await of_brief.results.find("") == ("out_1", f"the whole of call_1 in {whole.id}")
 
 
 async def test_what_is_left_of_an_earlier_conversation_begins_with_the_user() -> None:

@@ -12,9 +12,13 @@ from kernelci.engine.results import Result, Results
 LONG = "\n".join(f"row {number}" for number in range(1, 1001))
 
 
+async def nowhere(step_id: str, call_id: str) -> str:
+    raise AssertionError("nothing is stored")
+
+
 def some_results() -> Results:
     """Three outputs, of which the second and the third are cut."""
-    results = Results(1000, readable=True)
+    results = Results(1000, readable=True, fetch=nowhere)
     for id, text in (("call_a", "short"), ("call_b", LONG), ("call_c", LONG.replace("row", "line"))):
         results.add(id, Result(text))
     return results
@@ -70,13 +74,13 @@ async def test_a_wrong_id_is_answered_with_those_that_there_are() -> None:
     answer = await read('{"id": "out_7"}', some_results())
     assert answer == "[There is no output 'out_7'. Those that were cut: out_2, out_3.]"
     assert (
-        await read('{"id": "x"}', Results(1000, readable=True))
+        await read('{"id": "x"}', Results(1000, readable=True, fetch=nowhere))
         == "[There is no output 'x'. Those that were cut: none.]"
     )
 
 
 async def test_an_answer_is_no_longer_than_any_output() -> None:
-    results = Results(1000, readable=True)
+    results = Results(1000, readable=True, fetch=nowhere)
     results.add("call_a", Result("needle " * 100_000))
     for arguments in ("{}", '{"search": "needle"}', '{"search": "' + "needle " * 30 + '"}'):
         assert len(await read(arguments, results)) < 1500
