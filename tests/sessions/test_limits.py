@@ -203,6 +203,14 @@ lie()
     assert text_of(await pool.run("1", session="liar")) == "1"
 
 
+async def test_what_was_printed_before_a_crash_comes_through(pool: Pool):
+    code = "import ctypes\nfor step in range(8): print('step', step)\nctypes.string_at(0)"
+    result = await pool.run(code, session="crashing")
+
+    assert result.status == "dead"
+    assert result.outputs[0]["text"] == "".join(f"step {step}\n" for step in range(8))
+
+
 @pytest.mark.parametrize(
     ("death", "cause"),
     [

@@ -1,9 +1,9 @@
 """Everything that is printed, whoever prints it: Python, C libraries, subprocesses, forked workers, threads.
 
 What a thread prints after its cell has ended is dropped; what a subprocess prints belongs to the cell that runs.
-Python's own goes into a buffer, all else through pipes on the descriptors 1 and 2. A line goes out at once where
-nothing went before it for 20 milliseconds; what follows waits that long for more, and a thread sends it on. The end
-of a cell sends the rest.
+Python's own goes into a buffer, all else through pipes on the descriptors 1 and 2. Lines go out at once, so that a
+crash loses none of them, unless there are many: what follows on some lines within 20 milliseconds waits that long
+for more, and a thread sends it on. The end of a cell sends the rest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from wire import Wire
 Name = Literal["stdout", "stderr"]
 
 INTERVAL = 0.02
-"""Seconds between two messages, in which printed text waits for more."""
+"""Seconds for which printed text waits for more."""
+
+AT_ONCE = 16
+"""Lines that wait for no more in each of these."""
 
 MOST = 16 * 1024 * 1024
 """Bytes that one cell may print; the rest is dropped here, so that it costs no memory anywhere."""
@@ -45,7 +48,8 @@ class Printed:
         self._waiting: list[tuple[Name, str]] = []
         self._size = 0
         self._left = MOST
-        self._sent = self._begun = 0.0
+        self._sent = self._begun = self._since = 0.0
+        self._sent_since = 0
         self._pipes: dict[int, tuple[Name, codecs.IncrementalDecoder]] = {}
         self._in_pipes = select.poll()
         self._wake, self._woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -72,7 +76,7 @@ class Printed:
                 self._read(reader)
             first = not self._waiting
             self._take(name, text)
-            if self._size > _SOON or (text.endswith("\n") and self._pause() <= 0):
+            if self._size > _SOON or (text.endswith("\n") and self._may_go()):
                 self._flush()
             elif first:
                 if not text.endswith("\n"):
@@ -108,6 +112,7 @@ class Printed:
         waiting, self._waiting, self._size = self._waiting, [], 0
         if waiting:
             self._sent = time.monotonic()
+            self._sent_since += 1
         while waiting:
             name = waiting[0][0]
             same = next((at for at, item in enumerate(waiting) if item[0] != name), len(waiting))
@@ -116,9 +121,12 @@ class Printed:
                 self.wire.send("stream", {"name": name, "text": text[start : start + _PIECE]})
             waiting = waiting[same:]
 
-    def _pause(self) -> float:
-        """Seconds until the next message may be sent."""
-        return self._sent + INTERVAL - time.monotonic()
+    def _may_go(self) -> bool:
+        """Whether a line goes out at once."""
+        now = time.monotonic()
+        if now - self._since > INTERVAL:
+            self._since, self._sent_since = now, 0
+        return self._sent_since < AT_ONCE
 
     def _patience(self) -> float:
         """Seconds until it must be: print() writes a line and its end apart, which should not part on the way."""
