@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import fields, replace
 
 import anyio
 import openai
@@ -20,37 +19,25 @@ from kernelci.errors import RunFailure
 from kernelci.models.chunks import Chunk
 from kernelci.models.conversation import pictures_in
 from kernelci.models.endpoint import Endpoint, TooLong
-from kernelci.models.failures import broken_off, failure, status_of, without_end
+from kernelci.models.failures import broken_off, failure, without_end
 from kernelci.models.habits import Habits
 from kernelci.models.most import with_room, with_room_again
+from kernelci.models.parameters import body_of, spared_again
 from kernelci.models.sight import ANY_NUMBER, asked_about, pictured, pictured_again
 from kernelci.models.streamed import StreamedReply
-from kernelci.models.tokens import estimated
 from kernelci.models.toolless import refuses_tools, without_tools
+from kernelci.models.trial import trial_of
 from kernelci.protocol.parts import JsonObject
 from kernelci.protocol.usage import Usage
 
 logger = logging.getLogger(__name__)
-
-TRIAL: JsonObject = {"role": "user", "content": "What is 48611 * 7919? Compute it with the tool; do not guess."}
-"""Asked once of a model of which nobody knows whether it can call tools."""
-
-_TRIAL_TOKENS = 2048  # room for thoughts
-_LEAST_TRIAL = 128  # with fewer it would be cut short, and tell nothing
-
-_INSTEAD: dict[str, str | None] = {
-    "stream_options": None,
-    "parallel_tool_calls": None,
-    "max_tokens": "max_completion_tokens",
-}
-"""Parameters that some endpoints refuse, and what they take in their place."""
 
 
 class ChatModel:
     """Asks one endpoint, through a client that its maker closes.
 
     A reply that the endpoint does not count is counted roughly: one token for each four characters. A parameter
-    that the endpoint refuses, and that we can do without, is left out of the same question and all later ones. A
+    that a model refuses, and that we can do without, is left out of the same question and all later ones to it. A
     model that cannot call tools is told to write fenced Python instead, one that takes no pictures is sent none.
     """
 
@@ -59,7 +46,6 @@ class ChatModel:
         self._endpoint = endpoint
         self._asks = asks
         self._client = client
-        self._refused: set[str] = set()
         self._habits: dict[str, Habits] = {}
 
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
@@ -112,12 +98,9 @@ class ChatModel:
         Asked where code stands at the end of a reply, and the model has called nothing yet: it may be shown to the
         user, or meant to be run, by a model that knows no better way.
         """
-        trial = ModelRequest(request.model, (TRIAL,), tools=request.tools, max_tokens=_TRIAL_TOKENS)
-        if request.max_tokens is not None:
-            left = request.max_tokens - spent.completion_tokens - estimated(trial, 0).prompt_tokens
-            trial = replace(trial, max_tokens=min(left, _TRIAL_TOKENS))
-            if left < _LEAST_TRIAL:
-                return None
+        trial = trial_of(request, spent)
+        if trial is None:
+            return None
         reply = StreamedReply(trial, _nobody, habits)
         try:
             await self._read(reply, trial, habits)
@@ -162,7 +145,7 @@ class ChatModel:
     def _body(self, asked: ModelRequest, habits: Habits) -> JsonObject:
         asked = with_room(asked, habits)
         # In words the calls of the conversation, too, where no tool is offered now.
-        return _body(without_tools(asked) if habits.calls_tools is False else asked, self._refused)
+        return body_of(without_tools(asked) if habits.calls_tools is False else asked, habits)
 
     async def _post(self, body: JsonObject) -> AsyncStream[object]:
         return await self._client.post(
@@ -177,13 +160,11 @@ class ChatModel:
             habits.calls_tools = False
             self._log_found("cannot call tools")
             return asked
-        if again := with_room_again(error, asked, habits) or pictured_again(error, request, asked, habits):
-            return again
-        if (refused := _refused(body, error)) and refused not in self._refused:
-            self._refused.add(refused)
-            self._log_found(f"does not take {refused}")
-            return asked
-        return None
+        return (
+            with_room_again(error, asked, habits)
+            or pictured_again(error, request, asked, habits)
+            or spared_again(error, asked, body, habits)
+        )
 
     async def _pictured(self, request: ModelRequest, habits: Habits) -> ModelRequest:
         """The question with the pictures that its model takes, as far as that is known, or can be asked for."""
@@ -209,22 +190,3 @@ class ChatModel:
 
 async def _nobody(event: Event) -> None:
     del event
-
-
-def _body(request: ModelRequest, refused: set[str]) -> JsonObject:
-    """The request as it travels: a field has the name of its parameter."""
-    asked: JsonObject = {field.name: getattr(request, field.name) for field in fields(request)}
-    asked |= {"stream": True, "stream_options": {"include_usage": True}}
-    for name in refused:
-        value = asked.pop(name)
-        if instead := _INSTEAD[name]:
-            asked[instead] = value
-    return {name: value for name, value in asked.items() if value not in (None, ())}
-
-
-def _refused(body: JsonObject, error: openai.APIError) -> str | None:
-    """The parameter that the endpoint refuses, of those that we can do without."""
-    if status_of(error) not in {400, 422}:
-        return None
-    named = [name for name in _INSTEAD if name in body and name in str(error.body)]
-    return next((name for name in named if (_INSTEAD[name] or "") in str(error.body)), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kernelci.models.thoughts import thinks_from_the_start
 
@@ -11,7 +11,7 @@ from kernelci.models.thoughts import thinks_from_the_start
 class Habits:
     """How one model answers. `calls_tools` is None until it is known, as is the number of `pictures` that it takes
     in one question; `takes_figures` is whether a user's message may follow a tool's result. More than `most_tokens`
-    are refused where a reply is asked for with them.
+    are refused where a reply is asked for with them; parameters that are `refused` are not sent.
     """
 
     calls_tools: bool | None = None
@@ -19,6 +19,7 @@ class Habits:
     takes_figures: bool = True
     most_tokens: int | None = None
     thinks_from_the_start: bool = False
+    refused: set[str] = field(default_factory=set[str])
 
     @classmethod
     def of(cls, model: str) -> Habits:

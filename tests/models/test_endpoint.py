@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from pydantic import SecretStr
 
@@ -12,7 +10,7 @@ from kernelci.errors import ModelRefused, StartupError
 from kernelci.models.chat import ChatModel
 from kernelci.models.endpoint import Endpoint
 from tests.models.requests import WITH_CODE
-from tests.upstream import Fails, Says
+from tests.upstream import Says
 
 
 async def ignore(event: Event) -> None:
@@ -72,61 +70,6 @@ def test_a_proxy_of_no_usable_kind_stops_the_start(monkeypatch):
     with pytest.raises(StartupError) as refused:
         Endpoint("https://models.example/v1").connect()
     assert refused.value.message == "The proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is of no usable kind."
-
-
-def refuses(message: str, **more: object) -> Fails:
-    return Fails(400, {"error": {"message": message, **more}})
-
-
-@pytest.mark.parametrize(
-    ("refusal", "left_out", "sent_instead"),
-    [
-        (refuses("Unrecognized request argument supplied: stream_options"), "stream_options", {}),
-        (Fails(422, {"detail": [{"loc": ["body", "stream_options"], "msg": "Extra"}]}), "stream_options", {}),
-        (refuses("Not supported.", param="parallel_tool_calls"), "parallel_tool_calls", {}),
-        (
-            refuses("'max_tokens' is not supported. Use 'max_completion_tokens' instead."),
-            "max_tokens",
-            {"max_completion_tokens": 100},
-        ),
-    ],
-)
-async def test_a_parameter_that_is_refused_is_left_out_for_good(upstream, refusal, left_out, sent_instead):
-    upstream.will([refusal, Says("one", usage=None), Says("two", usage=None)])
-    endpoint = Endpoint(upstream.url)
-    request = replace(WITH_CODE, parallel_tool_calls=False, max_tokens=100)
-    async with endpoint.connect() as client:
-        model = ChatModel(endpoint, client)
-        assert [(await model.reply(request, ignore)).text for _ in range(2)] == ["one", "two"]
-    first, *later = (request.body for request in upstream.requests)
-    expected = {name: value for name, value in first.items() if name != left_out} | sent_instead
-    assert left_out in first
-    assert later == [expected, expected]
-
-
-@pytest.mark.parametrize(
-    "refusal",
-    [
-        refuses("The messages are too long."),
-        Fails(404, {"error": {"message": "stream_options"}}),
-    ],
-)
-async def test_any_other_refusal_is_final(upstream, refusal):
-    upstream.will([refusal])
-    endpoint = Endpoint(upstream.url)
-    async with endpoint.connect() as client:
-        with pytest.raises(ModelRefused):
-            await ChatModel(endpoint, client).reply(replace(WITH_CODE, max_tokens=100), ignore)
-    assert len(upstream.requests) == 1
-
-
-async def test_a_parameter_refused_twice_ends_the_question(upstream):
-    upstream.will(lambda body: refuses("no stream_options, whatever you do"))
-    endpoint = Endpoint(upstream.url)
-    async with endpoint.connect() as client:
-        with pytest.raises(ModelRefused):
-            await ChatModel(endpoint, client).reply(WITH_CODE, ignore)
-    assert len(upstream.requests) == 2
 
 
 @pytest.mark.parametrize(
