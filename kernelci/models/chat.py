@@ -20,6 +20,7 @@ from kernelci.models.chunks import Chunk
 from kernelci.models.conversation import pictures_in
 from kernelci.models.endpoint import Endpoint, TooLong
 from kernelci.models.failures import broken_off, failure, without_end
+from kernelci.models.forced import forced, forced_again
 from kernelci.models.habits import Habits
 from kernelci.models.most import with_room, with_room_again
 from kernelci.models.parameters import body_of, spared_again
@@ -145,7 +146,7 @@ class ChatModel:
     def _body(self, asked: ModelRequest, habits: Habits) -> JsonObject:
         asked = with_room(asked, habits)
         # In words the calls of the conversation, too, where no tool is offered now.
-        return body_of(without_tools(asked) if habits.calls_tools is False else asked, habits)
+        return body_of(without_tools(asked) if habits.calls_tools is False else forced(asked, habits), habits)
 
     async def _post(self, body: JsonObject) -> AsyncStream[object]:
         return await self._client.post(
@@ -163,6 +164,7 @@ class ChatModel:
         return (
             with_room_again(error, asked, habits)
             or pictured_again(error, request, asked, habits)
+            or forced_again(error, asked, body, habits)
             or spared_again(error, asked, body, habits)
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from kernelci.models.thoughts import thinks_from_the_start
 
@@ -11,7 +12,8 @@ from kernelci.models.thoughts import thinks_from_the_start
 class Habits:
     """How one model answers. `calls_tools` is None until it is known, as is the number of `pictures` that it takes
     in one question; `takes_figures` is whether a user's message may follow a tool's result. More than `most_tokens`
-    are refused where a reply is asked for with them; parameters that are `refused` are not sent.
+    are refused where a reply is asked for with them; parameters that are `refused` are not sent. `forces` is how
+    it can be made to call a tool.
     """
 
     calls_tools: bool | None = None
@@ -20,6 +22,7 @@ class Habits:
     most_tokens: int | None = None
     thinks_from_the_start: bool = False
     refused: set[str] = field(default_factory=set[str])
+    forces: Literal["by name", "any", "nothing"] = "by name"
 
     @classmethod
     def of(cls, model: str) -> Habits:

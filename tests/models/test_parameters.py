@@ -13,7 +13,7 @@ from kernelci.engine.ports import ModelRequest
 from kernelci.errors import ModelRefused, PromptTooLong
 from kernelci.models.chat import ChatModel
 from kernelci.models.endpoint import Endpoint
-from tests.models.requests import WITH_CODE
+from tests.models.requests import INTERPRETER, WEATHER, WITH_CODE
 from tests.upstream import Answer, Fails, Says, Upstream
 
 
@@ -204,3 +204,37 @@ async def test_what_was_refused_while_another_run_found_it_out_is_asked_again(up
             for _ in range(5):
                 tasks.start_soon(model.reply, SAMPLED, ignore)
     assert ["top_p" in asked.body for asked in upstream.requests].count(False) == 5
+
+
+# A tool that has to be called
+
+FORCED = replace(WITH_CODE, tool_choice={"type": "function", "function": {"name": "weather"}})
+REQUIRED = replace(WITH_CODE, tool_choice="required")
+STRINGS_ONLY = Fails(
+    400, {"error": "Invalid tool_choice type: 'object'. Supported string values: none, auto, required"}
+)
+THINKING = refuses("The tool_choice parameter does not support being set to required or object in thinking mode")
+
+
+def choices(bodies: list[dict[str, Any]]) -> list[tuple[object, object]]:
+    """What had to be called, and what was offered."""
+    return [(body.get("tool_choice"), body["tools"]) for body in bodies]
+
+
+async def test_where_no_tool_can_be_forced_by_name_it_is_the_only_one_that_is_offered(upstream: Upstream) -> None:
+    answers = [STRINGS_ONLY, Says("one"), Says("two"), Says("three")]
+    _, *later = choices(await sent(upstream, answers, FORCED, FORCED, WITH_CODE))
+    assert later == [("required", [WEATHER]), ("required", [WEATHER]), (None, [INTERPRETER, WEATHER])]
+
+
+async def test_where_none_can_be_forced_it_is_the_only_one_that_may_be_called(upstream: Upstream) -> None:
+    answers = [THINKING, THINKING, Says("one"), Says("two"), Says("three")]
+    _, second, *later = choices(await sent(upstream, answers, FORCED, FORCED, REQUIRED))
+    assert second == ("required", [WEATHER])
+    assert later == [(None, [WEATHER]), (None, [WEATHER]), (None, [INTERPRETER, WEATHER])]
+
+
+async def test_a_choice_that_forces_nothing_is_refused_for_good(upstream: Upstream) -> None:
+    with pytest.raises(ModelRefused):
+        await sent(upstream, [refuses("tool_choice is malformed")], replace(WITH_CODE, tool_choice="none"))
+    assert len(upstream.requests) == 1
