@@ -86,7 +86,7 @@ class Model(Protocol):
         is one call at most.
 
         Raises:
-            ModelUnavailable: not reachable, a 5xx answer, or garbage.
+            ModelUnavailable: not reachable, status 408, 409 or 5xx, or garbage.
             ModelBusy: 429, after the client library's own retries.
             ModelRefused: any other 4xx; PromptTooLong, where that is why.
         """

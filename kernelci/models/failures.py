@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Mapping
 from typing import cast
@@ -11,23 +12,29 @@ import openai
 from kernelci.errors import ModelBusy, ModelRefused, ModelUnavailable, PromptTooLong, RunFailure
 from kernelci.models.endpoint import Endpoint, TooLong
 
+_LONGEST = 10_000  # characters of an error that are looked at
+
+_OF_THE_MOMENT = {408, 409}
+"""Statuses of a request that was too slow, or in the way of another, and has nothing wrong with it."""
+
 LONGEST_REASON = 300
 """Characters of the endpoint's own message that are repeated."""
 
 
-_TOO_LONG = (
-    "context_length_exceeded",
-    "exceed_context_size",
-    "maximum context length",
-    "exceeds the available context",
-    "greater than the context length",
-    "context the overflows",
-    "context overflows",
-    "exceeds the context",
-    "maximum model length",
-    "prompt is too long",
-    "too long to fit",
+_TOO_LONG = re.compile(
+    # What it does not fit into: OpenAI, OpenRouter, vLLM, SGLang, LM Studio, llama.cpp, Mistral, MiniMax, Kimi.
+    r"context_length_exceeded|exceed_context_size|model_context_window_exceeded|exceeded model token limit"
+    r"|(?:maximum|model\W{1,2}s|than the) context length|maximum model length|too long to fit"
+    r"|context (?:the )?overflows|exceeds the (?:available )?context|exceeded max context"
+    r"|exceeds? context (?:limit|window)|context window exceeds"
+    # What is too long: Anthropic, Ollama, Bedrock, xAI, Gemini, SGLang, DashScope, Z.ai.
+    r"|(?:prompt|input) (?:is )?too long|maximum prompt length is \d|prompt exceeds max length"
+    r"|input token count.{0,20}exceeds|input length.{0,30}exceeds|range of input length"
+    # It, or it and the reply together: TGI.
+    r"|`?inputs`? (?:tokens \+|must have less than)",
+    re.IGNORECASE,
 )
+"""In the words of many makers, of a question that is too long, but not of too long a reply that was asked for."""
 
 
 def failure(error: Exception, endpoint: Endpoint, *, begun: bool, said: bool = False) -> RunFailure:
@@ -78,6 +85,8 @@ def _refusal(error: openai.APIStatusError, endpoint: Endpoint) -> RunFailure:
     if status == 401:
         # Its reason is left out: it may show part of the key.
         return ModelRefused(f"{host} refused the key. Set --model-key or KERNELCI_MODEL_KEY.", code="server_error")
+    if status == 402:
+        return ModelRefused(f"{host} wants to be paid first (402): {reason}", code="rate_limit_exceeded")
     if status == 403:
         return ModelRefused(f"{host} does not allow this with the key it was given: {reason}", code="server_error")
     if status == 404:
@@ -86,7 +95,7 @@ def _refusal(error: openai.APIStatusError, endpoint: Endpoint) -> RunFailure:
         return ModelBusy(f"{host} takes no more requests for now: {_with(reason, _wait_asked_for(error))}")
     if is_too_long(error):
         return _too_long(error, endpoint)
-    if 400 <= status < 500:
+    if 400 <= status < 500 and status not in _OF_THE_MOMENT:
         return ModelRefused(f"{host} refused the request ({status}): {reason}")
     if 300 <= status < 400:
         return ModelUnavailable(f"{host} redirects elsewhere. Give --model-url the address it redirects to.")
@@ -130,8 +139,7 @@ def status_of(error: openai.APIError) -> int:
 
 def is_too_long(error: openai.APIError) -> bool:
     """Whether the endpoint says that the prompt does not fit: by its code, or in the words of several makers."""
-    said = str(error.body).lower()
-    return status_of(error) in {400, 413, 422, 500} and any(words in said for words in _TOO_LONG)
+    return status_of(error) in {400, 413, 422, 500} and bool(_TOO_LONG.search(str(error.body)[:_LONGEST]))
 
 
 def _reason(error: openai.APIError, endpoint: Endpoint) -> str:

@@ -59,6 +59,12 @@ def error(message: str, **more: object) -> dict[str, object]:
             id="401",
         ),
         pytest.param(
+            Fails(402, error("Insufficient Balance")),
+            ModelRefused,
+            "HOST wants to be paid first (402): Insufficient Balance",
+            id="402",
+        ),
+        pytest.param(
             Fails(403, error(f"Key {KEY} may not use this model.")),
             ModelRefused,
             "HOST does not allow this with the key it was given: Key [key] may not use this model.",
@@ -81,6 +87,18 @@ def error(message: str, **more: object) -> dict[str, object]:
             ModelRefused,
             "HOST refused the request (422): [{'loc': ['body', 'messages']}]",
             id="422 in another shape",
+        ),
+        pytest.param(
+            Fails(408, error("The request timed out.")),
+            ModelUnavailable,
+            "HOST is in trouble (408): The request timed out.",
+            id="408",
+        ),
+        pytest.param(
+            Fails(409, error("The model is being loaded.")),
+            ModelUnavailable,
+            "HOST is in trouble (409): The model is being loaded.",
+            id="409",
         ),
         pytest.param(
             Fails(429, error("You exceeded your quota.")),
@@ -208,6 +226,67 @@ async def test_a_prompt_that_is_too_long_is_told_in_whatever_way(upstream, answe
     with pytest.raises(RunFailure) as failed:
         await ask(upstream.url)
     assert type(failed.value) is kind
+
+
+TOO_LONG = {
+    "OpenAI": "This model's maximum context length is 4097 tokens. However, your messages resulted in 7575 tokens.",
+    "OpenAI, newer": "Your input exceeds the context window of this model. Please adjust your input and try again.",
+    "Anthropic": "prompt is too long: 209000 tokens > 200000 maximum",
+    "Anthropic, with the reply": "input length and `max_tokens` exceed context limit: 199759 + 8192 > 200000",
+    "Bedrock": "The model returned the following errors: Input is too long for requested model.",
+    "DashScope": "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 202745]",
+    "Gemini": "The input token count (314175) exceeds the maximum number of tokens allowed (131072).",
+    "llama.cpp": "the request exceeds the available context size. try increasing the context size",
+    "llama.cpp, newer": "request (131168 tokens) exceeds the available context size (131072 tokens)",
+    "Kimi": "Your request exceeded model token limit: 262144 (requested: 300000)",
+    "llama-cpp-python": "Requested tokens (516) exceed context window of 512",
+    "LM Studio": "Trying to keep the first 9000 tokens when context the overflows.",
+    "MiniMax": "invalid params, context window exceeds limit",
+    "Mistral": "Prompt contains 300000 tokens, too large for model with 131072 maximum context length",
+    "Ollama": "prompt too long; exceeded max context length by 15935 tokens",
+    "Ollama, of this machine": "the input length exceeds the context length",
+    "SGLang": "The input (61709 tokens) is longer than the model's context length (40960 tokens).",
+    "SGLang, of memory": "Input length (160062 tokens) exceeds the maximum allowed length (59862 tokens).",
+    "TGI": "Input validation error: `inputs` must have less than 1024 tokens. Given: 1872",
+    "TGI, with the reply": "`inputs` tokens + `max_new_tokens` must be <= 2048. Given: 1244 `inputs` tokens",
+    "vLLM": "You passed 5000 input tokens. However, the model's context length is only 4096 tokens.",
+    "vLLM, behind a gateway": """400 '{"error": "The input is longer than the model's context length."}'""",
+    "vLLM, older": "The prompt (total length 25938) is too long to fit into the model (context length 4096).",
+    "xAI": "This model's maximum prompt length is 131072 but the request contains 136973 tokens.",
+    "Z.ai": "Prompt exceeds max length",
+}
+
+
+@pytest.mark.parametrize("maker", TOO_LONG)
+async def test_each_maker_has_its_words_for_a_prompt_that_is_too_long(upstream, maker):
+    upstream.will([Fails(400, error(TOO_LONG[maker]))])
+    with pytest.raises(PromptTooLong):
+        await ask(upstream.url)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "max_tokens is too large: 200000. This model supports at most 16384 completion tokens.",
+        "The maximum tokens you requested exceeds the model limit of 4096.",
+        "Range of max_tokens should be [1, 8192]",
+        "Invalid 'messages[1].content': string too long. Expected a string with maximum length 1048576.",
+        "The name of the function is too long: 64 characters at most.",
+        "Image exceeds the maximum size of 5 MB.",
+    ],
+)
+async def test_what_else_is_too_long_is_not_the_prompt(upstream, words):
+    upstream.will([Fails(400, error(words))])
+    with pytest.raises(ModelRefused) as failed:
+        await ask(upstream.url)
+    assert type(failed.value) is ModelRefused
+
+
+async def test_an_empty_account_is_told_as_a_limit(upstream):
+    upstream.will([Fails(402, error("Insufficient Balance"))])
+    with pytest.raises(ModelRefused) as failed:
+        await ask(upstream.url)
+    assert failed.value.code == "rate_limit_exceeded"
 
 
 async def test_a_long_reason_is_shortened(upstream):
