@@ -7,6 +7,9 @@ from typing import Annotated, cast
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
+MOST_TOKENS = 100_000_000
+"""More than any model reads or writes at once: an endpoint that counts more has not counted."""
+
 
 class _Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -72,20 +75,39 @@ class Choice(_Wire):
     finish_reason: str | None = None
 
 
-def _cached(details: object) -> object:
-    """The number in an endpoint's details of a prompt; none where they have another shape."""
-    found = cast("dict[str, object]", details).get("cached_tokens") if isinstance(details, dict) else None
-    return found if isinstance(found, int) else None
+def _detail(name: str) -> BeforeValidator:
+    """Reads a number from an endpoint's details; none where they have another shape."""
+
+    def read(details: object) -> object:
+        found = cast("dict[str, object]", details).get(name) if isinstance(details, dict) else None
+        return found if isinstance(found, int) else None
+
+    return BeforeValidator(read)
 
 
 class Counted(_Wire):
-    """The endpoint's own count; `cached_tokens` of the prompt it had read before."""
+    """The endpoint's own count; `cached_tokens` of the prompt it had read before, `reasoning_tokens` it thought."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    total_tokens: int | None = None
     cached_tokens: Annotated[
-        int | None, BeforeValidator(_cached), Field(validation_alias="prompt_tokens_details")
+        int | None, _detail("cached_tokens"), Field(validation_alias="prompt_tokens_details")
     ] = None
+    reasoning_tokens: Annotated[
+        int | None, _detail("reasoning_tokens"), Field(validation_alias="completion_tokens_details")
+    ] = None
+
+    @property
+    def written(self) -> int:
+        """Tokens of the whole reply. Some endpoints leave out the thoughts, and have them in the total alone, or
+        nowhere: there are more of them then than of the reply.
+        """
+        prompt, completion, total = self.prompt_tokens or 0, self.completion_tokens or 0, self.total_tokens or 0
+        if prompt and (self.cached_tokens or 0) <= prompt and total <= MOST_TOKENS:
+            completion = max(completion, total - prompt)  # of which nothing can be what was cached
+        thoughts = self.reasoning_tokens or 0
+        return completion + thoughts if thoughts > completion else completion
 
 
 class Chunk(_Wire):

@@ -12,7 +12,7 @@ from kernelci.engine.events import CallDelta, CodeDelta, TextDelta, TextDone, Us
 from kernelci.engine.ports import Emit, ModelRequest, Reply
 from kernelci.models.called import Called, code_call
 from kernelci.models.channels import Channels
-from kernelci.models.chunks import CallPiece, Chunk, Counted, Delta
+from kernelci.models.chunks import MOST_TOKENS, CallPiece, Chunk, Counted, Delta
 from kernelci.models.endpoint import TooLong
 from kernelci.models.habits import Habits
 from kernelci.models.partial import Characters, PartialCode
@@ -28,9 +28,6 @@ _FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_f
 
 LONGEST_REPLY = 1024 * 1024
 """Characters of one reply's thoughts, text and calls; a model that writes more is not going to end."""
-
-MOST_TOKENS = 100_000_000
-"""More than any model reads or writes at once: an endpoint that counts more has not counted."""
 
 
 class StreamedReply:
@@ -223,7 +220,7 @@ class StreamedReply:
 
 def _counted(usage: Counted) -> Usage | None:
     """What the endpoint has counted; None where it has not, or where that cannot be."""
-    prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
+    prompt, completion = usage.prompt_tokens or 0, usage.written
     if not all(0 <= number <= MOST_TOKENS for number in (prompt, completion)) or not prompt + completion:
         return None
     return Usage(

@@ -265,6 +265,32 @@ async def test_a_count_that_grows_is_the_last_one(asked):
     assert reply.usage == COUNTED.usage
 
 
+@pytest.mark.parametrize(
+    ("counted", "written"),
+    [
+        pytest.param({"total_tokens": 1015}, 1005, id="in the total alone"),
+        pytest.param(
+            {"total_tokens": 15, "completion_tokens_details": {"reasoning_tokens": 1000}}, 1005, id="apart"
+        ),
+        pytest.param(
+            {"total_tokens": 1015, "completion_tokens_details": {"reasoning_tokens": 1000}}, 1005, id="both"
+        ),
+        pytest.param(
+            {"total_tokens": 15, "completion_tokens_details": {"reasoning_tokens": 4}}, 5, id="in the reply"
+        ),
+        pytest.param({"total_tokens": 15, "completion_tokens_details": None}, 5, id="none"),
+        pytest.param({"total_tokens": 515, "prompt_tokens_details": {"cached_tokens": 500}}, 5, id="a cache's"),
+        pytest.param({"total_tokens": 3}, 5, id="a total of less"),
+        pytest.param({"total_tokens": 10**12}, 5, id="a total beyond any reply"),
+    ],
+)
+async def test_thoughts_are_counted_once_wherever_an_endpoint_counts_them(asked, counted, written):
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, **counted}
+    _, reply = await asked(Chunks([text_chunk("Yes"), finish_chunk(), {"choices": [], "usage": usage}]))
+    assert (reply.usage.completion_tokens, reply.usage.total_tokens) == (written, 10 + written)
+    assert not reply.usage.estimated
+
+
 # The question
 
 
