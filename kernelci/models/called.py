@@ -9,7 +9,7 @@ from kernelci.engine.ports import CODE_TOOL, ModelRequest
 from kernelci.models.arguments import code_in
 from kernelci.models.chunks import CallPiece
 from kernelci.models.names import tool_meant
-from kernelci.models.partial import Characters, whole
+from kernelci.models.partial import Characters, PartialObject, whole
 from kernelci.models.written import WrittenCall
 from kernelci.protocol import ids
 
@@ -25,6 +25,8 @@ class Called:
         self.shown = 0
         self._request = request
         self._pieces: list[str] = []
+        self._object = PartialObject()
+        self._read = 0
         self._characters = Characters()
         self._then: list[str] = []
         self._said = Characters()
@@ -58,6 +60,18 @@ class Called:
         if piece.index is not None and self.index is not None:
             return piece.index == self.index
         return not piece.name or piece.id is None or piece.id == self.theirs
+
+    def differs(self, piece: CallPiece) -> bool:
+        """Whether a piece that has a name has that of another tool: names may come again, or in pieces, too."""
+        name = tool_meant(whole(piece.name), self._request)
+        offered = {tool["function"]["name"] for tool in self._request.tools}
+        return bool(self.name) and name != self.name and name in offered
+
+    def is_whole(self) -> bool:
+        """Whether its arguments so far are a whole object."""
+        self._object.feed("".join(self._pieces[self._read :]))
+        self._read = len(self._pieces)
+        return self._object.whole
 
     def unshown(self) -> str:
         """The arguments that have come since they were last asked for."""

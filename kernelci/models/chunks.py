@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, cast
+from typing import Annotated, TypeVar, cast
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 MOST_TOKENS = 100_000_000
 """More than any model reads or writes at once: an endpoint that counts more has not counted."""
 
 
+T = TypeVar("T")
+
+
 class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+
+def _unless_odd(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return cast("object", read(value))
+    except ValidationError:
+        return None
+
+
+Mild = Annotated[T | None, WrapValidator(_unless_odd)]
+"""What a reply can be read without: as good as not there where it has another shape."""
 
 
 def _as_text(arguments: object) -> object:
@@ -37,8 +60,8 @@ class FunctionPiece(_Wire):
 class CallPiece(_Wire):
     """Part of a call."""
 
-    index: int | None = None
-    id: str | None = None
+    index: Mild[int] = None
+    id: Mild[str] = None
     function: FunctionPiece | None = None
 
     @property
@@ -57,9 +80,18 @@ class Delta(_Wire):
 
     content: Annotated[str | None, BeforeValidator(_text_of_parts)] = None
     refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
+    reasoning_content: Mild[str] = None
+    reasoning: Mild[str] = None
     tool_calls: tuple[CallPiece, ...] | None = None
+    function_call: FunctionPiece | None = None
+
+    @property
+    def calls(self) -> tuple[CallPiece, ...]:
+        """More of the calls; the one call of the API's first form has no number."""
+        old = (
+            (CallPiece(index=0, function=self.function_call),) if self.function_call and not self.tool_calls else ()
+        )
+        return self.tool_calls or old
 
     @property
     def thought(self) -> str:
@@ -70,9 +102,9 @@ class Delta(_Wire):
 class Choice(_Wire):
     """Part of one of the replies, by its number."""
 
-    index: int | None = None
+    index: Mild[int] = None
     delta: Annotated[Delta | None, Field(validation_alias=AliasChoices("delta", "message"))] = None
-    finish_reason: str | None = None
+    finish_reason: Mild[str] = None
 
 
 def _detail(name: str) -> BeforeValidator:
@@ -88,9 +120,9 @@ def _detail(name: str) -> BeforeValidator:
 class Counted(_Wire):
     """The endpoint's own count; `cached_tokens` of the prompt it had read before, `reasoning_tokens` it thought."""
 
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
+    prompt_tokens: Mild[int] = None
+    completion_tokens: Mild[int] = None
+    total_tokens: Mild[int] = None
     cached_tokens: Annotated[
         int | None, _detail("cached_tokens"), Field(validation_alias="prompt_tokens_details")
     ] = None
@@ -114,4 +146,4 @@ class Chunk(_Wire):
     """One event of the stream."""
 
     choices: tuple[Choice, ...] | None = None
-    usage: Counted | None = None
+    usage: Mild[Counted] = None

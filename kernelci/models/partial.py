@@ -110,6 +110,40 @@ class PartialCode:
         return (yield from _visible())
 
 
+class PartialObject:
+    """Tells when a JSON object that arrives in pieces is `whole`; anything else never is."""
+
+    def __init__(self) -> None:
+        self.whole = False
+        self._reading = self._object()
+        next(self._reading)
+
+    def feed(self, piece: str) -> None:
+        """Read on. What follows the object is not looked at."""
+        try:
+            for character in piece:
+                self._reading.send(character)
+        except StopIteration:
+            self.whole = True
+
+    def _object(self) -> Reading[None]:
+        mark = yield from _visible()
+        while mark != "{":  # it is something else, and has no end to wait for
+            yield
+        depth = 1
+        while depth:
+            character = yield
+            if character == '"':
+                yield from self._string()
+            depth += (character in "{[") - (character in "}]")
+
+    def _string(self) -> Reading[None]:
+        """Read the rest of a string, whatever is escaped in it."""
+        while (character := (yield)) != '"':
+            if character == "\\":
+                yield
+
+
 def _visible() -> Reading[str]:
     """Read up to the next character that is not white space."""
     while (character := (yield)) in " \t\r\n":

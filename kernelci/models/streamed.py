@@ -143,7 +143,7 @@ class StreamedReply:
         self._measure(words)
         await self._hear(self._thoughts.feed(self._channels.feed(self._characters.feed(words))))
         # Some endpoints call although they were told not to.
-        for piece in (delta.tool_calls or ()) if self._request.tool_choice != "none" else ():
+        for piece in delta.calls if self._request.tool_choice != "none" else ():
             self._measure(piece.name, piece.arguments)
             if not self._calls:
                 await self._say(self._prose.release())
@@ -181,20 +181,14 @@ class StreamedReply:
             await self._emit(TextDelta(text))
 
     def _call_of(self, piece: CallPiece) -> Called:
-        """The call that a piece is part of: the one of its number, else of its id, else the last.
-
-        A piece with a name is another call's beginning where its id is new, or where it has neither id nor number:
-        some endpoints number every call 0. A new id alone says nothing: some send one with every piece.
-        """
+        """The call that a piece is part of: the one of its number, else of its id, else the last."""
         call = next((call for call in reversed(self._calls) if call.same(piece)), None)
-        if piece.name and call is not None:
-            bare = piece.index is None and piece.id is None
-            another = piece.id is not None and call.theirs is not None and piece.id != call.theirs
-            call = None if bare or another else call
+        if call is not None and piece.name and _begins_another(piece, call):
+            call = None
         if call is None:
             self._size += CHARACTERS_A_CALL
             self._written += CHARACTERS_A_CALL
-            call = Called(self._request, piece.index, piece.id)
+            call = Called(self._request, piece.index, piece.id or None)
             self._calls.append(call)
         return call
 
@@ -216,6 +210,19 @@ class StreamedReply:
         if code:
             self._code.append(code)
             await self._emit(CodeDelta(self._calls[0].id, code))
+
+
+def _begins_another(piece: CallPiece, call: Called) -> bool:
+    """Whether a piece with a name is not of the call whose number or id it has: some endpoints number all calls 0.
+
+    It begins another where it has neither number nor id, another id, or the name of another tool. Without an id it
+    does so, too, where the call was whole, and there is more. A new id alone says nothing: some send one with every
+    piece, and some the name.
+    """
+    if piece.id and call.theirs:
+        return piece.id != call.theirs or call.differs(piece)
+    bare = piece.index is None and not piece.id
+    return bare or call.differs(piece) or (bool(piece.arguments.strip()) and call.is_whole())
 
 
 def _counted(usage: Counted) -> Usage | None:

@@ -138,67 +138,11 @@ async def test_code_after_a_function_is_not_told_live(asked):
     assert [call.code for call in reply.calls] == [None, "1"]
 
 
-def piece(arguments=None, name=None, **more):
-    return {**more, "function": {"name": name, "arguments": arguments}}
-
-
-WHOLE = {"arguments": '{"code": "1 + 1"}', "name": CODE_TOOL}
-BEGUN = {"arguments": '{"code": "1 ', "name": CODE_TOOL}
-ENDED = {"arguments": '+ 1"}'}
-
-
-@pytest.mark.parametrize(
-    "chunks",
-    [
-        pytest.param([[piece(**WHOLE)]], id="whole, without number and id"),
-        pytest.param([[piece(**BEGUN)], [piece(**ENDED)]], id="in pieces without number and id"),
-        pytest.param([[piece(**BEGUN, id="a")], [piece(**ENDED, id="a")]], id="in pieces with an id only"),
-        pytest.param([[piece(**BEGUN, index=0, id="a")], [piece(**ENDED, index=0, id="b")]], id="an id a piece"),
-        pytest.param([[piece(**BEGUN, index=0, id="")], [piece(**ENDED, index=0, id="")]], id="empty ids"),
-        pytest.param([[piece(**BEGUN, index=0)], [piece(**ENDED, index=0, name=CODE_TOOL)]], id="a name a piece"),
-        pytest.param([[piece('{"code": ', index=0)], [piece('"1 + 1"}', CODE_TOOL, index=0)]], id="a late name"),
-        pytest.param([[piece({"code": "1 + 1"}, CODE_TOOL, index=0)]], id="arguments as an object"),
-        pytest.param([[piece("1 + 1", CODE_TOOL, index=0)]], id="arguments that are no JSON"),
-        pytest.param([[piece('"1 + 1"', CODE_TOOL, index=0)]], id="arguments that are a JSON string"),
-    ],
-)
-async def test_a_call_of_any_make(asked, chunks):
-    events, reply = await asked(Chunks([*(call_chunk(*pieces) for pieces in chunks), finish_chunk("tool_calls")]))
-    assert [call.code for call in reply.calls] == ["1 + 1"]
-    assert code_in(events) == "1 + 1"
-
-
-@pytest.mark.parametrize(
-    "chunks",
-    [
-        pytest.param([[piece(**WHOLE), piece(**WHOLE)]], id="at once, without number and id"),
-        pytest.param([[piece(**WHOLE, id="a"), piece(**WHOLE, id="b")]], id="at once, with ids only"),
-        pytest.param([[piece(**WHOLE, index=0, id="a")], [piece(**WHOLE, index=0, id="b")]], id="both number 0"),
-        pytest.param(
-            [
-                [piece(**BEGUN, index=0, id="a"), piece(**BEGUN, index=1, id="b")],
-                [piece(**ENDED, index=1), piece(**ENDED, index=0)],
-            ],
-            id="interleaved",
-        ),
-    ],
-)
-async def test_two_calls_of_any_make(asked, chunks):
-    events, reply = await asked(Chunks([*(call_chunk(*pieces) for pieces in chunks), finish_chunk("tool_calls")]))
-    assert [call.code for call in reply.calls] == ["1 + 1", "1 + 1"]
-    assert code_in(events) == "1 + 1"
-
-
-async def test_a_call_without_arguments_runs_nothing(asked):
-    _, reply = await asked(Chunks([call_chunk(piece(None, CODE_TOOL, index=0)), finish_chunk()]))
-    assert reply.calls[0].code == ""
-
-
-async def test_code_cut_short_is_kept_as_far_as_it_goes(asked):
-    call = {"index": 0, "function": {"name": CODE_TOOL, "arguments": '{"code": "for x in '}}
-    events, reply = await asked(Chunks([call_chunk(call), finish_chunk("length")]))
-    assert reply.finish == "length"
-    assert code_in(events) == reply.calls[0].code == "for x in "
+async def test_what_a_reply_can_be_read_without_may_have_any_shape(asked):
+    odd = {"index": [], "delta": {"content": "Yes", "reasoning": {"text": "Hm"}}, "finish_reason": {}}
+    events, reply = await asked(Chunks([{"choices": [odd], "usage": []}, finish_chunk(), usage_chunk(10, 5)]))
+    assert events == [TextDelta("Yes"), COUNTED, TextDone()]
+    assert reply.finish == "stop"
 
 
 # Functions
