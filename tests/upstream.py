@@ -10,8 +10,9 @@ come from several runs at once, give a function instead, which chooses the reply
     Upstream(lambda body: Says(f"{len(body['messages'])} messages"))
 
 The answers: `Says` text, `Runs` code, `Calls` functions, several in one by `Says(...) + Runs(...)`, `Chunks` of
-your own making, `Fails` with a status, `Hangs` without a word, `NeverEnds`, `Drops` the connection. Replies are
-streamed in small pieces. The server has a free loopback port and a thread of its own.
+your own making, a `Whole` body instead of a stream, `Fails` with a status, `Hangs` without a word, `NeverEnds`,
+`Drops` the connection. Replies are streamed in small pieces. The server has a free loopback port and a thread of
+its own.
 """
 
 from __future__ import annotations
@@ -116,7 +117,14 @@ class Drops:
     events: Sequence[Body | str] = ()
 
 
-Answer = Reply | Chunks | Fails | Hangs | NeverEnds | Drops
+@dataclass(frozen=True)
+class Whole:
+    """The whole reply at once, though a stream was asked for."""
+
+    body: object
+
+
+Answer = Reply | Chunks | Whole | Fails | Hangs | NeverEnds | Drops
 
 
 def text_chunk(text: str) -> Body:
@@ -232,6 +240,8 @@ class Upstream:
             await self._until_left(request)
         if isinstance(answer, Fails):
             return _error(answer)
+        if isinstance(answer, Whole):
+            return Response(json.dumps(answer.body, indent=2), media_type="application/json")
         streamed = _Dropped if isinstance(answer, Drops) else StreamingResponse
         return streamed(self._framed(answer, body), media_type="text/event-stream")
 

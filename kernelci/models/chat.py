@@ -8,8 +8,10 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import cast
 
 import anyio
+import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream
 
@@ -18,7 +20,7 @@ from kernelci.engine.ports import Emit, ModelRequest, Reply
 from kernelci.errors import RunFailure
 from kernelci.models.chunks import Chunk
 from kernelci.models.conversation import pictures_in
-from kernelci.models.endpoint import Endpoint, TooLong
+from kernelci.models.endpoint import Endpoint, TooLong, said_done, whole_of
 from kernelci.models.failures import broken_off, failure, without_end
 from kernelci.models.forced import forced, forced_again
 from kernelci.models.habits import Habits
@@ -80,7 +82,10 @@ class ChatModel:
         async with aclosing(self._chunks(request, habits)) as chunks:
             async for chunk in chunks:
                 try:
-                    await reply.add(chunk)
+                    if chunk is None:
+                        reply.end()
+                    else:
+                        await reply.add(chunk)
                 except TooLong as error:
                     self._log_failed(error)
                     raise without_end(self._endpoint) from None
@@ -116,10 +121,11 @@ class ChatModel:
             self._log_found("cannot call tools")
         return told.usage
 
-    async def _chunks(self, request: ModelRequest, habits: Habits) -> AsyncGenerator[Chunk]:
-        """The reply as it comes. What is refused is asked in another way, where there is one.
+    async def _chunks(self, request: ModelRequest, habits: Habits) -> AsyncGenerator[Chunk | None]:
+        """The reply as it comes, then None if the endpoint says that it is over.
 
-        Some endpoints refuse in the first event of a stream.
+        What is refused is asked in another way, where there is one. Some endpoints refuse in the first event of a
+        stream, and some give the whole reply instead of one.
         """
         begun = said = False
         asked: ModelRequest | None = request
@@ -133,6 +139,11 @@ class ChatModel:
                         async for data in stream:
                             said = True
                             yield Chunk.model_validate(data)
+                        whole = None if said else whole_of(stream.response)
+                        if whole is not None:
+                            yield _chunk_of(whole, stream.response.request)
+                        if whole is not None or said_done(stream.response):
+                            yield None
                     asked = None
                 except openai.APIError as error:
                     asked = None if said else self._otherwise(error, request, asked, body, habits)
@@ -192,3 +203,14 @@ class ChatModel:
 
 async def _nobody(event: Event) -> None:
     del event
+
+
+def _chunk_of(whole: object, request: httpx2.Request) -> Chunk:
+    """A whole reply as the one event of a stream.
+
+    Raises:
+        openai.APIError: it is an error that the endpoint gave as if it were a reply.
+    """
+    if isinstance(whole, dict) and (error := cast("JsonObject", whole).get("error")):
+        raise openai.APIError("an error", request, body=error)
+    return Chunk.model_validate(whole)

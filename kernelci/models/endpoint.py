@@ -6,10 +6,13 @@ redirect is not followed to a place that nobody was told of, and an answer witho
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlsplit
 
 import httpx2
@@ -26,6 +29,11 @@ PATIENCE = 600.0
 
 LONGEST_ANSWER = 64 * MEBIBYTE
 """Bytes of one answer as it travels, where a token takes some hundred."""
+
+_DONE = re.compile(rb"[\r\n]data: ?\[DONE\]")
+"""The last event of a stream, at the beginning of a line: no text in an event holds the line's end as it is."""
+
+_LONGEST_DONE = 14
 
 _NO_KEY = "none"  # the client insists on a key; endpoints without one do not look at it
 
@@ -136,26 +144,31 @@ async def _note_retry(request: httpx2.Request) -> None:
 
 async def _bound(response: httpx2.Response) -> None:
     if isinstance(response.stream, httpx2.AsyncByteStream):
-        response.stream = _Bounded(response.stream)
+        response.stream = Bounded(response.stream)
 
 
-class _Bounded(httpx2.AsyncByteStream):
+class Bounded(httpx2.AsyncByteStream):
     """A body that ends in an error when it is longer than any answer.
 
-    However often it is iterated, it is one walk through the answer. It is over when the body is closed: parts of it
-    that wait to be collected as garbage could outlive the event loop.
+    `done` is whether it said that it was at its end, `whole` what came as one object and no events. However often
+    it is iterated, it is one walk through the answer. It is over when the body is closed: parts of it that wait to
+    be collected as garbage could outlive the event loop.
     """
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self.done = False
+        self.whole = bytearray()
         self._stream = stream
         self._pieces = aiter(stream)
         self._seen = 0
+        self._last = b""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for piece in self._pieces:
             self._seen += len(piece)
             if self._seen > LONGEST_ANSWER:
                 raise TooLong
+            self._note(piece)
             yield piece
 
     async def aclose(self) -> None:
@@ -163,3 +176,25 @@ class _Bounded(httpx2.AsyncByteStream):
         with suppress(Exception):  # as there is nothing to be read any more
             async for _ in self._pieces:
                 pass
+
+    def _note(self, piece: bytes) -> None:
+        if self.whole or (not self._last.strip() and piece.lstrip().startswith(b"{")):
+            self.whole += piece
+        self.done = self.done or _DONE.search(self._last + piece) is not None
+        self._last = (self._last + piece)[-_LONGEST_DONE:]
+
+
+def said_done(response: httpx2.Response) -> bool:
+    """Whether an answer that has been read said that it was at its end."""
+    return isinstance(response.stream, Bounded) and response.stream.done
+
+
+def whole_of(response: httpx2.Response) -> object:
+    """The object that came where events were asked for; None where none did.
+
+    Raises:
+        ValueError: it is none after all.
+    """
+    if isinstance(response.stream, Bounded) and response.stream.whole:
+        return cast("object", json.loads(response.stream.whole))
+    return None

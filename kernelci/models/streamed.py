@@ -79,6 +79,11 @@ class StreamedReply:
         if self.finish is None and self._longest is not None and self._written > self._longest:
             self.finish, self.has_overrun = "length", True
 
+    def end(self) -> None:
+        """Take in that the endpoint says it is over: some never say why, and anything that came is a reply then."""
+        if self.finish is None and self._size:
+            self.finish = "stop"
+
     @property
     def usage(self) -> Usage:
         """What it has cost so far."""
