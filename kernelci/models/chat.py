@@ -15,7 +15,6 @@ import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream
 
-from kernelci.engine.events import Event, UsageCounted
 from kernelci.engine.ports import Emit, ModelRequest, Reply
 from kernelci.errors import RunFailure
 from kernelci.models.chunks import Chunk
@@ -29,9 +28,8 @@ from kernelci.models.parameters import body_of, spared_again
 from kernelci.models.sight import ANY_NUMBER, asked_about, pictured, pictured_again
 from kernelci.models.streamed import StreamedReply
 from kernelci.models.toolless import refuses_tools, without_tools
-from kernelci.models.trial import trial_of
+from kernelci.models.trial import Trial
 from kernelci.protocol.parts import JsonObject
-from kernelci.protocol.usage import Usage
 
 logger = logging.getLogger(__name__)
 
@@ -56,22 +54,24 @@ class ChatModel:
         if habits.pictures == 0:
             request = pictured(request, habits)  # what is not sent is not counted
         reply = StreamedReply(request, emit, habits)
-        runs_shown, beside = False, None
+        runs_shown, trial = False, None
         try:
             await self._read(reply, request, habits)
             if await reply.end_text():
                 if habits.calls_tools is None and reply.finish == "stop":
-                    beside = await self._try_tools(request, reply.usage, habits)
+                    trial = Trial.of(request, reply.usage, habits)
+                if trial:
+                    await self._try_tools(trial, habits)
                 runs_shown = habits.calls_tools is False
         except (RunFailure, anyio.get_cancelled_exc_class()):
             if reply.begun:
                 with anyio.CancelScope(shield=True):
-                    await emit(UsageCounted(reply.usage))
+                    await emit(reply.counted(trial and trial.usage))
             raise
         if reply.has_called:
             habits.calls_tools = True if habits.calls_tools is None else habits.calls_tools
         habits.thinks_from_the_start |= reply.thought_unopened
-        return await reply.close(runs_shown=runs_shown, beside=beside)
+        return await reply.close(runs_shown=runs_shown, beside=trial and trial.usage)
 
     async def _read(self, reply: StreamedReply, request: ModelRequest, habits: Habits) -> None:
         """Take a whole reply in, or as much of it as may be.
@@ -96,30 +96,23 @@ class ChatModel:
             self._log_failed(unfinished)
             raise unfinished
 
-    async def _try_tools(self, request: ModelRequest, spent: Usage, habits: Habits) -> Usage | None:
-        """Find out whether a model can call tools, by a question that needs one; gives its cost.
-
-        Nothing is asked where the reply, which is `spent`, has left no room for it.
+    async def _try_tools(self, trial: Trial, habits: Habits) -> None:
+        """Find out whether a model can call tools, by a question that needs one.
 
         Asked where code stands at the end of a reply, and the model has called nothing yet: it may be shown to the
         user, or meant to be run, by a model that knows no better way.
         """
-        trial = trial_of(request, spent)
-        if trial is None:
-            return None
-        reply = StreamedReply(trial, _nobody, habits)
         try:
-            await self._read(reply, trial, habits)
-            await reply.end_text()
-            told = await reply.close()
+            await self._read(trial.reply, trial.request, habits)
+            await trial.reply.end_text()
+            told = await trial.reply.close()
         except RunFailure:
-            return reply.usage if reply.begun else None
+            return
         if told.calls:
             habits.calls_tools = True
         elif told.finish == "stop":
             habits.calls_tools = False
             self._log_found("cannot call tools")
-        return told.usage
 
     async def _chunks(self, request: ModelRequest, habits: Habits) -> AsyncGenerator[Chunk | None]:
         """The reply as it comes, then None if the endpoint says that it is over.
@@ -199,10 +192,6 @@ class ChatModel:
 
     def _log_found(self, what: str) -> None:
         logger.info("the model at %s %s", self._endpoint.host, what, extra={"action": "model_found_out"})
-
-
-async def _nobody(event: Event) -> None:
-    del event
 
 
 def _chunk_of(whole: object, request: httpx2.Request) -> Chunk:

@@ -89,6 +89,10 @@ class StreamedReply:
         """What it has cost so far."""
         return self._usage or estimated(self._request, self._written)
 
+    def counted(self, beside: Usage | None = None) -> UsageCounted:
+        """The event that tells what it has cost so far, and what was spent `beside` it."""
+        return UsageCounted(self.usage + beside, beside.prompt_tokens) if beside else UsageCounted(self.usage)
+
     @property
     def thought_unopened(self) -> bool:
         """Whether a thought closed that never opened: the prompt had opened it."""
@@ -133,12 +137,12 @@ class StreamedReply:
             if calls[0].code.startswith(shown):
                 await self._show_code(calls[0].code.removeprefix(shown))
         text = "".join(self._text)
-        usage = self.usage + beside if beside else self.usage
-        await self._emit(UsageCounted(usage, beside.prompt_tokens if beside else 0))
+        counted = self.counted(beside)
+        await self._emit(counted)
         finish = self.finish or "stop"
         if text and not calls and finish == "stop":
             await self._emit(TextDone())
-        return Reply(text=text, calls=calls, finish=finish, usage=usage)
+        return Reply(text=text, calls=calls, finish=finish, usage=counted.usage)
 
     async def _take(self, delta: Delta) -> None:
         if delta.thought:

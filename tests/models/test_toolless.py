@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import anyio
 import pytest
 
+from kernelci.engine.events import UsageCounted
 from kernelci.engine.ports import ModelRequest
 from kernelci.errors import ModelRefused
 from kernelci.models.chat import ChatModel
 from kernelci.models.endpoint import Endpoint
 from kernelci.models.toolless import without_tools
 from tests.models.requests import FUNCTIONS_ONLY, INTERPRETER, WITH_CODE
-from tests.upstream import Fails, Runs, Says
+from tests.upstream import Fails, NeverEnds, Runs, Says, text_chunk
 
 REFUSED = Fails(400, {"error": {"message": "stablelm2:latest does not support tools", "type": "api_error"}})
 FENCED = Says("```python\n6 * 7\n```")
@@ -61,6 +63,25 @@ async def test_what_a_trial_costs_is_counted(asked, upstream):
     async with endpoint.connect() as client:
         reply = await ChatModel(endpoint, client).reply(WITH_CODE, ignore)
     assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (20, 10)
+
+
+async def test_what_a_trial_has_cost_is_counted_when_it_is_cancelled(upstream):
+    counted = {**text_chunk("Hm. "), "usage": {"prompt_tokens": 20, "completion_tokens": 7}}
+    upstream.will([Says("```python\n1\n```"), NeverEnds([counted], pause=0.01)])
+    events = []
+
+    async def emit(event) -> None:
+        events.append(event)
+
+    endpoint = Endpoint(upstream.url)
+    async with endpoint.connect() as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(ChatModel(endpoint, client).reply, WITH_CODE, emit)
+        while len(upstream.requests) < 2:
+            await anyio.sleep(0.01)  # until the trial has been asked for
+        await anyio.sleep(0.2)  # for some of its reply to come
+        tasks.cancel_scope.cancel()
+    (told,) = [event for event in events if isinstance(event, UsageCounted)]
+    assert (told.usage.prompt_tokens, told.usage.completion_tokens, told.beside) == (30, 12, 20)
 
 
 async def test_without_an_interpreter_nothing_is_tried_or_run(upstream):
