@@ -302,4 +302,31 @@ ANTHROPIC = Server(
     ],
 )
 
-SERVERS = (OLLAMA, LLAMA_CPP, VLLM, LM_STUDIO, OPENAI, AZURE, ANTHROPIC)
+THOUGHT = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 911}
+
+GEMINI = Server(
+    "Gemini, or a gateway to it",
+    "kernelci serve --model-url https://generativelanguage.googleapis.com/v1beta/openai --model gemini-2.5-pro …",
+    [
+        (
+            "su-kaka/gcli2api#406",
+            called(
+                "several calls of index 0 without ids",
+                *({**whole(), "id": ""} for _ in range(2)),
+                codes=(CODE, CODE),
+            ),
+        ),
+        (
+            "mozilla-ai/any-llm#1290",
+            Shape(
+                "thoughts in the total alone",
+                [Chunks([text_chunk("Six."), finish_chunk(), {"choices": [], "usage": THOUGHT}])],
+                codes=(),
+                text="Six.",
+                estimated=False,
+            ),
+        ),
+    ],
+)
+
+SERVERS = (OLLAMA, LLAMA_CPP, VLLM, LM_STUDIO, OPENAI, AZURE, ANTHROPIC, GEMINI)
