@@ -19,6 +19,9 @@ from kernelci.engine.prompt import Prompt
 from kernelci.engine.tools import Tools
 from kernelci.errors import PromptTooLong
 
+_SMALL = 1500
+"""Tokens that every model reads at once."""
+
 
 async def run_loop(*, prompt: Prompt, model: Model, tools: Tools, emit: Emit, budget: Budget) -> None:
     """Drive one run until it ends or waits for the client.
@@ -76,7 +79,9 @@ async def _carry_out(
 
 
 async def _reply(prompt: Prompt, model: Model, emit: Emit, turn: int) -> Reply:
-    """The model's reply; what is too long for it is asked again without the oldest part of the conversation."""
+    """The model's reply; what is too long for it is asked without the oldest part of the conversation."""
+    if prompt.tokens > _SMALL and (room := await model.room(prompt.model)) is not None:
+        prompt.fit(room)  # what does not fit is asked all the same: these are estimates
     while True:
         try:
             return await model.reply(prompt.request(turn), emit)

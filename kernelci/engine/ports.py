@@ -92,6 +92,13 @@ class Model(Protocol):
         """
         ...
 
+    async def room(self, model: str) -> int | None:
+        """How many tokens, as estimated, a question may have so that nothing of it is cut; None: nobody knows.
+
+        It may be asked each turn. What it says is no promise, in either direction.
+        """
+        ...
+
 
 class Models(Protocol):
     """Which model serves a name."""

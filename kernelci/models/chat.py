@@ -19,14 +19,16 @@ from kernelci.engine.ports import Emit, ModelRequest, Reply
 from kernelci.errors import RunFailure
 from kernelci.models.chunks import Chunk
 from kernelci.models.conversation import pictures_in
+from kernelci.models.described import Description, described
 from kernelci.models.endpoint import Endpoint, TooLong, said_done, whole_of
 from kernelci.models.failures import broken_off, failure, without_end
 from kernelci.models.forced import forced, forced_again
 from kernelci.models.habits import Habits
 from kernelci.models.most import with_room, with_room_again
 from kernelci.models.parameters import body_of, spared_again
-from kernelci.models.sight import ANY_NUMBER, asked_about, pictured, pictured_again
+from kernelci.models.sight import ANY_NUMBER, pictured, pictured_again
 from kernelci.models.streamed import StreamedReply
+from kernelci.models.tokens import estimated
 from kernelci.models.toolless import refuses_tools, without_tools
 from kernelci.models.trial import Trial
 from kernelci.protocol.parts import JsonObject
@@ -71,7 +73,17 @@ class ChatModel:
         if reply.has_called:
             habits.calls_tools = True if habits.calls_tools is None else habits.calls_tools
         habits.thinks_from_the_start |= reply.thought_unopened
+        if habits.context.tokens and not reply.usage.estimated:
+            habits.context.counted(reply.usage.prompt_tokens, estimated(request, 0).prompt_tokens)
         return await reply.close(runs_shown=runs_shown, beside=trial and trial.usage)
+
+    async def room(self, model: str) -> int | None:
+        context = self._habits.setdefault(model, Habits.of(model)).context
+        if anyio.current_time() >= context.ask_at:
+            told = (await self._described(model)).context
+            if context.told(told, anyio.current_time()):
+                self._log_found(f"reads {told:,} tokens at once")
+        return context.room
 
     async def _read(self, reply: StreamedReply, request: ModelRequest, habits: Habits) -> None:
         """Take a whole reply in, or as much of it as may be.
@@ -176,12 +188,15 @@ class ChatModel:
         """The question with the pictures that its model takes, as far as that is known, or can be asked for."""
         asked = pictured(request, habits)
         if habits.pictures is None and pictures_in(*asked.messages):
-            told = await asked_about(self._endpoint, self._client, request.model) if self._asks else None
-            habits.pictures = 0 if told is False else ANY_NUMBER
-            if told is False:
+            told = await self._described(request.model)
+            habits.pictures = 0 if told.takes_pictures is False else ANY_NUMBER
+            if told.takes_pictures is False:
                 self._log_found("takes no pictures")
             return pictured(request, habits)
         return asked
+
+    async def _described(self, model: str) -> Description:
+        return await described(self._endpoint, self._client, model) if self._asks else Description()
 
     def _log_failed(self, error: Exception) -> None:
         kind = type(error).__name__

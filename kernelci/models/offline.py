@@ -52,6 +52,9 @@ class OfflineModel:
     that fails is the last.
     """
 
+    async def room(self, model: str) -> int | None:
+        return None
+
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         return await play(_turn(request), request, emit)
 

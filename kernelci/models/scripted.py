@@ -43,6 +43,9 @@ class ScriptedModel:
     def price(self, model: str) -> Price:
         return FREE
 
+    async def room(self, model: str) -> int | None:
+        return None
+
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         number = sum(message["role"] == "assistant" for message in since_last_user(request.messages))
         if number >= len(self._script):

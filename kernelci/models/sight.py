@@ -8,18 +8,12 @@ from __future__ import annotations
 
 import logging
 import re
-from contextlib import suppress
 from dataclasses import replace
-from urllib.parse import quote
 
-import anyio
 import openai
-from openai import AsyncOpenAI
-from pydantic import BaseModel, ConfigDict
 
 from kernelci.engine.ports import Figures, ModelRequest
 from kernelci.models.conversation import pictures_in
-from kernelci.models.endpoint import Endpoint, TooLong
 from kernelci.models.failures import is_too_long, status_of
 from kernelci.models.habits import Habits
 from kernelci.protocol.parts import JsonObject
@@ -28,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 ANY_NUMBER = 1000
 
-_PATIENCE = 1.0  # seconds for a local server to say what its model takes
 _LONGEST = 10_000  # characters of an error that are looked at
 
 _OF_PICTURES = re.compile(
@@ -83,55 +76,6 @@ def pictured_again(
         habits.pictures = 0
     logger.info("%s takes fewer pictures, or none", request.model, extra={"action": "model_found_out"})
     return pictured(request, habits)
-
-
-class _Described(BaseModel):
-    """What a server says of a model: its capabilities (Ollama), modalities (llama.cpp) or type (LM Studio)."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    capabilities: list[str] | None = None
-    modalities: dict[str, bool] | None = None
-    type: str | None = None
-
-    @property
-    def takes_pictures(self) -> bool | None:
-        """Whether it takes any; None where that is not said."""
-        if self.capabilities is not None:
-            return "vision" in self.capabilities
-        if self.modalities is not None:
-            return self.modalities.get("vision", False)
-        return {"vlm": True, "llm": False}.get(self.type or "")
-
-
-async def asked_about(endpoint: Endpoint, client: AsyncOpenAI, model: str) -> bool | None:
-    """Whether a model takes pictures, as a server of this machine tells; None where it does not.
-
-    Ollama tells it of each model, LM Studio, too, llama.cpp of the one that it serves.
-    """
-    if not endpoint.on_loopback:
-        return None
-    root = endpoint.url.rstrip("/").removesuffix("/v1")
-    told: list[bool | None] = []
-
-    async def ask(path: str, body: JsonObject | None = None) -> None:
-        try:
-            quick = client.with_options(timeout=_PATIENCE, max_retries=0)
-            url = f"{root}/{path}"
-            answer = await (quick.post(url, cast_to=object, body=body) if body else quick.get(url, cast_to=object))
-        except (openai.OpenAIError, ValueError, RecursionError, TooLong) as error:
-            logger.debug("no %s: %s", path, type(error).__name__, extra={"action": "not_told"})
-            return
-        with suppress(ValueError):
-            told.append(_Described.model_validate(answer).takes_pictures)
-
-    with anyio.move_on_after(_PATIENCE):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(ask, "api/show", {"model": model})
-            tasks.start_soon(ask, "props")
-            tasks.start_soon(ask, f"api/v0/models/{quote(model)}")
-    known = [each for each in told if each is not None]
-    return any(known) if known else None
 
 
 def _with_figures(messages: list[JsonObject], figures: Figures) -> list[JsonObject]:

@@ -86,6 +86,9 @@ class WatchedModel:
         self._tell(request, began, reply.usage, finish=reply.finish)
         return reply
 
+    async def room(self, model: str) -> int | None:
+        return await self.model.room(model)
+
     def _tell(
         self,
         request: ModelRequest,

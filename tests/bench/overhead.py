@@ -80,6 +80,9 @@ class TimedModel:
     def price(self, model: str) -> Price | None:
         return None
 
+    async def room(self, model: str) -> int | None:
+        return None
+
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         async def told(event: Event) -> None:
             began = time.perf_counter()

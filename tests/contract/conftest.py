@@ -50,6 +50,9 @@ class Clerk:
     def price(self, model: str) -> Price | None:
         return None
 
+    async def room(self, model: str) -> int | None:
+        return None
+
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         last = max(at for at, message in enumerate(request.messages) if message["role"] == "user")
         wanted, answered = str(request.messages[last]["content"]), request.messages[last + 1 :]

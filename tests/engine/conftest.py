@@ -214,6 +214,9 @@ class Unheard:
         """Nobody has said."""
         return None
 
+    async def room(self, model: str) -> int | None:
+        return None
+
     async def reply(self, request: object, emit: object) -> object:
         """Wait for ever."""
         await anyio.sleep_forever()

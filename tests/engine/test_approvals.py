@@ -161,6 +161,9 @@ class SeveralCalls:
     def price(self, model: str) -> None:
         """Nobody has said it."""
 
+    async def room(self, model: str) -> int | None:
+        return None
+
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         """The calls, or what they have given."""
         if told := results(request):

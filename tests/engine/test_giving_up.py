@@ -42,6 +42,9 @@ class Stubborn:
     def price(self, model: str) -> Price | None:
         return None
 
+    async def room(self, model: str) -> int | None:
+        return None
+
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         self.asked.append(request)
         return await play(self.reply_to(len(self.asked) - 1), request, emit)
@@ -120,6 +123,9 @@ async def test_200_calls_in_one_reply_stop_at_the_failure_that_is_enough_and_the
             return self, model
 
         def price(self, model: str) -> Price | None:
+            return None
+
+        async def room(self, model: str) -> int | None:
             return None
 
         async def reply(self, request: ModelRequest, emit: Emit) -> Reply:

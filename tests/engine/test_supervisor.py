@@ -257,6 +257,9 @@ class Halfway:
     def price(self, model: str) -> Price | None:
         return None
 
+    async def room(self, model: str) -> int | None:
+        return None
+
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         await emit(TextDelta("I was ab"))
         await anyio.sleep_forever()

@@ -44,6 +44,9 @@ class Waits:
     def price(self, model: str) -> Price | None:
         return None
 
+    async def room(self, model: str) -> int | None:
+        return None
+
     async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
         for number in range(WORDS):
             await emit(TextDelta(f"word{number} "))

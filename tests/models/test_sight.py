@@ -194,7 +194,7 @@ async def test_a_server_of_this_machine_is_asked_first_and_once(
     caplog.set_level(logging.INFO, "kernelci")
     await ask(upstream, [Says("Hm."), Says("Hm.")], DRAWN, DRAWN)
     assert [bool(any(shown(asked.body))) for asked in upstream.requests] == [sees, sees]
-    assert sorted(upstream.looked) == ["/api/show", f"/api/v0/models/{WITH_CODE.model}", "/props"]
+    assert sorted(upstream.looked) == ["/api/ps", "/api/show", f"/api/v0/models/{WITH_CODE.model}", "/props"]
     found = [] if sees else [f"the model at {upstream.host} takes no pictures"]
     assert [record.message for record in caplog.records if record.name.startswith("kernelci")] == found
 

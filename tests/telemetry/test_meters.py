@@ -92,6 +92,9 @@ def test_metrics_are_behind_the_door_and_health_is_not(tmp_path: Path) -> None:
 
 async def test_a_reply_that_breaks_off_is_counted_with_what_it_has_cost() -> None:
     class BreaksOff:
+        async def room(self, model: str) -> int | None:
+            return None
+
         async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
             await emit(UsageCounted(Usage(prompt_tokens=30, completion_tokens=7)))
             raise ModelUnavailable("It broke off.")
