@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from kernelci.protocol.objects import Assistant, File, Message, MessageIncomplete, Run, RunStep, Thread
 from kernelci.protocol.parts import JsonObject
+from kernelci.protocol.retrieval import rename_call, rename_tools
 from kernelci.protocol.states import ACTIVE
 
 Imported = Assistant | File | Message | Run | RunStep | Thread
@@ -26,9 +27,6 @@ KINDS: Mapping[str, type[Imported]] = {
     "thread.run.step": RunStep,
 }
 """What can be taken in, by its `object`."""
-
-_RETRIEVAL: Mapping[str, JsonObject] = {str({"type": "retrieval"}): {"type": "file_search"}}
-"""v1's name for searching in files was another."""
 
 _DEEPEST = 8
 _LATEST = 1 << 40
@@ -99,14 +97,23 @@ def _ended(object: Imported) -> Imported:
 
 def _raise_from_v1(kind: type[Imported], plain: JsonObject) -> None:
     """Give what v1 had its place in v2; what has another shape is left to be refused."""
-    tools, file_ids = plain.get("tools"), plain.get("file_ids")
-    if kind in (Assistant, Run) and isinstance(tools, list):
-        plain["tools"] = [_RETRIEVAL.get(str(tool), tool) for tool in cast("list[object]", tools)]
+    file_ids, details = plain.get("file_ids"), plain.get("step_details")
+    if kind in (Assistant, Run):
+        rename_tools(plain)
+    if kind is RunStep and isinstance(details, dict):
+        plain["step_details"] = _with_calls_renamed(cast("JsonObject", details))
     if kind is Assistant and file_ids and "tool_resources" not in plain:
         plain["tool_resources"] = {"code_interpreter": {"file_ids": file_ids}}
     if kind is Message and isinstance(file_ids, list) and not plain.get("attachments"):
         code = [{"type": "code_interpreter"}]
         plain["attachments"] = [{"file_id": id, "tools": code} for id in cast("list[object]", file_ids)]
+
+
+def _with_calls_renamed(details: JsonObject) -> JsonObject:
+    calls = details.get("tool_calls")
+    if not isinstance(calls, list):
+        return details
+    return {**details, "tool_calls": [rename_call(call) for call in cast("list[object]", calls)]}
 
 
 def _texts(metadata: object) -> dict[str, str]:

@@ -73,6 +73,16 @@ def test_what_v1_had_is_where_v2_has_it() -> None:
     assert (message.status, message.completed_at) == ("completed", 1)
 
 
+def test_searches_of_v1_are_file_searches() -> None:
+    run = stored(RUN | {"tool_choice": {"type": "retrieval"}, "response_format": "none"})
+    assert isinstance(run, Run)
+    assert [tool.type for tool in run.tools] == ["file_search"]
+    assert (run.wire()["tool_choice"], run.response_format) == ({"type": "file_search"}, "auto")
+    calls = [{"id": "call_1", "type": "retrieval", "retrieval": {}}]
+    step = stored(STEP | {"step_details": {"type": "tool_calls", "tool_calls": calls}})
+    assert step.wire()["step_details"]["tool_calls"] == [{"id": "call_1", "type": "file_search", "file_search": {}}]
+
+
 def test_what_had_not_ended_has_expired() -> None:
     run, step = stored(RUN), stored(STEP | {"status": "in_progress"})
     assert isinstance(run, Run)

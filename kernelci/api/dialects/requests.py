@@ -12,6 +12,7 @@ from kernelci.api.dialects.choice import Dialect
 from kernelci.api.validation import check, unknown_parameter, wrong_type, wrong_value
 from kernelci.protocol.parts import JsonObject, without_nulls
 from kernelci.protocol.requests import AssistantFileIds, MessageFileIds
+from kernelci.protocol.retrieval import rename_tools
 
 Kind = Literal["assistant", "thread", "message", "run"]
 
@@ -37,7 +38,7 @@ def upgrade(dialect: Dialect, kind: Kind, body: object, path: str = "") -> objec
         _refuse_later(kind, given, path)
     else:
         _respell(given)
-    _rename_tools(given)
+    rename_tools(given)
     match kind:
         case "assistant":
             _files_to_resources(given, path)
@@ -72,20 +73,6 @@ def _respell(given: JsonObject) -> None:
     if isinstance(resources, dict) and "code interpreter" in resources:
         spelt = dict(cast("JsonObject", resources))
         given["tool_resources"] = {"code_interpreter": spelt.pop("code interpreter"), **spelt}
-
-
-def _rename_tools(given: JsonObject) -> None:
-    """What is `file_search` now was `retrieval`; a format that is `auto` could also be called `none`."""
-    if isinstance(given.get("tools"), list):
-        given["tools"] = [_renamed(tool) for tool in _listed(given["tools"])]
-    if "tool_choice" in given:
-        given["tool_choice"] = _renamed(given["tool_choice"])
-    if given.get("response_format") == "none":
-        given["response_format"] = "auto"
-
-
-def _renamed(tool: object) -> object:
-    return {"type": "file_search"} if _type_of(tool) == "retrieval" else tool
 
 
 def _files_to_resources(given: JsonObject, path: str) -> None:
