@@ -27,7 +27,7 @@ class Export:
 
     def __init__(self, archive: Archive, leave: Leave) -> None:
         self.assistants: dict[str, Assistant] = {}
-        self.files: dict[str, JsonObject] = {}
+        self.files: dict[str, File] = {}
         self.threads: dict[str, ThreadParts] = {}
         self.others: Counter[str] = Counter()
         for document in archive.documents():
@@ -44,19 +44,16 @@ class Export:
                     continue
                 try:
                     self._sort(given)
-                except Unfit as error:
+                except (Unfit, RecursionError) as error:
                     leave(f"{document.name}: {given.get('id', 'an object without an id')}: {error}")
 
     def _sort(self, given: JsonObject) -> None:
         id = _checked(given.get("id"))
-        if given["object"] == "file":
-            self.files[id] = given
-            return
         match stored(given):
             case Assistant() as assistant:
                 self.assistants[id] = assistant
-            case File():
-                raise AssertionError("files wait for their bytes")
+            case File() as file:
+                self.files[id] = file
             case Thread() as thread:
                 self._thread(id).add(thread)
             case part:

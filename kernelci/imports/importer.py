@@ -19,7 +19,6 @@ from kernelci.engine.ports import Store, Transcripts
 from kernelci.errors import InvalidRequest
 from kernelci.imports.archive import Archive, Member
 from kernelci.imports.export import Export
-from kernelci.imports.objects import Unfit, stored
 from kernelci.imports.thread import ThreadParts
 from kernelci.protocol.objects import Assistant, Cell, File, Object, Thread
 from kernelci.protocol.parts import JsonObject
@@ -60,17 +59,17 @@ class Importer:
         contents = archive.contents()
         for kind, count in export.others.items():
             self._told(f"{count} of the kind {kind}: there is nothing here yet that could keep them")
-        for id, given in export.files.items():
-            await self._file(given, contents.get(id))
+        for file in export.files.values():
+            await self._file(file, contents.get(file.id))
         for assistant in export.assistants.values():
             await self._assistant(assistant)
         for parts in export.threads.values():
             await self._thread(parts)
         return self._taken
 
-    async def _file(self, given: JsonObject, content: Member | None) -> None:
-        name = f"{given['id']} ({given.get('filename')})"
-        if await self._store.find(File, given["id"]):
+    async def _file(self, file: File, content: Member | None) -> None:
+        name = f"{file.id} ({file.filename})"
+        if await self._store.find(File, file.id):
             self._taken.known["file"] += 1
             return
         if content is None:
@@ -79,11 +78,10 @@ class Importer:
         try:
             with content.open() as handle:
                 blob = await self._blobs.copy(cast(BinaryIO, handle), self._limit)
-            file = stored(given, blob=blob.sha256, size=blob.size)
-        except (OSError, RuntimeError, TooManyBytes, Unfit, ValueError) as error:
+        except (OSError, RuntimeError, TooManyBytes, ValueError) as error:
             self._leave(f"{name}: {error}")
             return
-        if await self._put(file, of=name):
+        if await self._put(file.model_copy(update={"blob": blob.sha256, "bytes": blob.size}), of=name):
             self._taken.new["file"] += 1
 
     async def _assistant(self, assistant: Assistant) -> None:

@@ -6,13 +6,15 @@ Both dialects are read: v1 had `file_ids` and `retrieval` where v2 has resources
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import cast
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from kernelci.protocol.objects import Assistant, File, Message, MessageIncomplete, Run, RunStep, Thread
-from kernelci.protocol.parts import JsonObject
+from kernelci.protocol.parts import JsonObject, without_nulls
 from kernelci.protocol.retrieval import rename_call, rename_tools
 from kernelci.protocol.states import ACTIVE
 
@@ -53,8 +55,8 @@ def found_in(value: object, depth: int = 0) -> Iterator[JsonObject]:
                 yield from found_in(item, depth + 1)
 
 
-def stored(given: JsonObject, *, blob: str = "", size: int = 0) -> Imported:
-    """The object as the store keeps it; `blob` and `size` are those of a file's bytes.
+def stored(given: JsonObject) -> Imported:
+    """The object as the store keeps it; a file has still to be given its bytes.
 
     A run that had not ended is `expired`: the service that it waited for is gone.
 
@@ -62,20 +64,36 @@ def stored(given: JsonObject, *, blob: str = "", size: int = 0) -> Imported:
         Unfit: it cannot be read as what it says it is.
     """
     kind = KINDS[given["object"]]
-    plain = {key: value for key, value in given.items() if value is not None}
+    plain = {key: value for key, value in given.items() if value is not None and key not in _ours(kind)}
     plain["metadata"] = _texts(plain.get("metadata"))
     _raise_from_v1(kind, plain)
     if kind is File:
-        plain |= {"blob": blob, "bytes": size, "status": "processed"}
+        plain |= {"blob": "", "bytes": 0, "status": "processed"}
     try:
         object = kind.model_validate(plain)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise Unfit(f"{place}: {first['msg']}") from None
-    if not 0 <= object.created_at < _LATEST:
-        raise Unfit("created_at: is no time in Unix seconds")
+    _check(object)
     return _ended(object)
+
+
+def _ours(kind: type[Imported]) -> frozenset[str]:
+    """The fields that no service has sent; but v1's runs did have `file_ids`."""
+    return kind.private - {"file_ids"}
+
+
+def _check(object: Imported) -> None:
+    """Raise Unfit if it holds what could not be stored, or not be sent again."""
+    for name in type(object).model_fields:
+        time = getattr(object, name) if name.endswith("_at") else None
+        if time is not None and not 0 <= time < _LATEST:
+            raise Unfit(f"{name}: is no time in Unix seconds")
+    try:
+        from_json(json.dumps(object.model_dump()), allow_inf_nan=False)  # as the API reads what it is sent
+    except (ValueError, RecursionError) as error:
+        raise Unfit(f"it could not be sent again ({error})") from None
 
 
 def _ended(object: Imported) -> Imported:
@@ -118,7 +136,10 @@ def _with_calls_renamed(details: JsonObject) -> JsonObject:
 
 def _texts(metadata: object) -> dict[str, str]:
     """v1 took any values; v2 has texts."""
-    if not isinstance(metadata, dict):
+    pairs = without_nulls(metadata)
+    if not isinstance(pairs, dict):
         return {}
-    pairs = cast("dict[str, object]", metadata)
-    return {key: value if isinstance(value, str) else str(value) for key, value in pairs.items()}
+    return {
+        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for key, value in cast("dict[str, object]", pairs).items()
+    }
