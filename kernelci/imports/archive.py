@@ -7,11 +7,13 @@ objects.py.
 
 from __future__ import annotations
 
-import json
+import lzma
 import os
 import re
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,18 +24,31 @@ from typing import IO, Self
 from kernelci.errors import StartupError
 
 CONTENTS = "contents"
-LARGEST = 1 << 30
-"""Bytes in one JSON file."""
 
-_JSON = {".json": False, ".jsonl": True, ".ndjson": True}
-"""The endings of files with objects, and whether each line is one."""
+_MIB = 1 << 20
+MOST = 500_000
+"""Files in an export; each run may have one of its steps."""
+ALL = 1024 * _MIB
+"""Bytes in all JSON files together, whose objects are in memory together."""
+WHOLE = 128 * _MIB
+"""Bytes in a JSON file that is one value: a page has 100 objects, and values can take twenty times the memory."""
+LINE = 32 * _MIB
+"""Bytes in a line of a JSON file that has a value in each."""
+SMALL = 64 * _MIB
+TIMES = 200
+"""What is unpacked from a zip may be so many times as large as it was, or small."""
+_UNPACK = "If that is right, unpack it yourself and import the folder"
+
+_BY_LINE = {".json": False, ".jsonl": True, ".ndjson": True}
+"""The endings of files with objects, and whether each line is a value."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]+")
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file of an export; `open` gives its bytes."""
+    """One file of an export; `open` gives its bytes, or raises one of DAMAGED, as reading them does."""
 
     name: str
     size: int
@@ -44,11 +59,23 @@ class Unreadable(Exception):
     """A file of the export that cannot be read, and why."""
 
 
+DAMAGED = (
+    *(Unreadable, OSError, RuntimeError, ValueError, EOFError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+)
+"""What comes of reading a file that is damaged, encrypted, or packed in a way that is not known."""
+
+
+def reason(damage: Exception) -> str:
+    """Why something could not be read."""
+    return str(damage) or "its end is missing"  # EOFError says nothing
+
+
 class Archive:
     """The files of an export, read and never written. A context manager.
 
     Raises:
-        StartupError: there is nothing, or nothing that can be read.
+        StartupError: there is nothing, nothing that can be read, or more than can be.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,10 +87,11 @@ class Archive:
                 self._zip = zipfile.ZipFile(path)
             except FileNotFoundError:
                 raise StartupError(f"There is no {path}. Name the folder or the zip of an export.") from None
-            except (OSError, zipfile.BadZipFile) as error:
+            except DAMAGED as error:
                 raise StartupError(f"{path} is neither a folder nor a zip that can be read: {error}.") from error
             found = _in_zip(self._zip)
-        self._members = sorted(found, key=lambda member: member.name)
+        self._members = sorted((member for member in found if not _is_of_a_mac(member.name)), key=_place)
+        _check(path, self._members, self.documents())
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +103,7 @@ class Archive:
             self._zip.close()
 
     def documents(self) -> Sequence[Member]:
-        """The files with objects."""
+        """The files with objects, in the order of their names: page 2 before page 10."""
         return [member for member in self._members if _is_document(PurePosixPath(member.name))]
 
     def contents(self) -> dict[str, Member]:
@@ -83,26 +111,27 @@ class Archive:
         return {id: member for member in self._members if (id := _content_id(PurePosixPath(member.name)))}
 
 
-def values(document: Member) -> Iterator[object]:
-    """The JSON values of a file: its one, or that of each line.
+def texts(document: Member) -> Iterator[tuple[str, bytes]]:
+    """The JSON texts of a file, its one or that of each line, and what to call each.
 
     Raises:
-        Unreadable: it is too large, damaged, or no JSON.
+        Unreadable: it is too large, or damaged.
     """
-    if document.size > LARGEST:
-        raise Unreadable(f"it has more than {LARGEST >> 20} MiB")
+    by_line = _BY_LINE[PurePosixPath(document.name).suffix.lower()]
+    if not by_line and document.size > WHOLE:
+        raise Unreadable(f"it has more than {WHOLE // _MIB} MiB; it may, named .jsonl, with an object in each line")
     try:
         with document.open() as handle:
-            if not _JSON[PurePosixPath(document.name).suffix.lower()]:
-                yield json.loads(handle.read(LARGEST))
+            if not by_line:
+                yield "it", handle.read(WHOLE)
                 return
-            for line in handle:
+            for number, line in enumerate(iter(partial(handle.readline, LINE + 1), b""), 1):
+                if len(line) > LINE:
+                    raise Unreadable(f"line {number} has more than {LINE // _MIB} MiB")
                 if line.strip():
-                    yield json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(f"it is no JSON ({error})") from error
-    except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, EOFError) as error:
-        raise Unreadable(str(error)) from error
+                    yield f"line {number}", line
+    except DAMAGED as error:
+        raise Unreadable(reason(error)) from error
 
 
 def _in_folder(folder: Path) -> Iterator[Member]:
@@ -117,12 +146,40 @@ def _in_folder(folder: Path) -> Iterator[Member]:
 
 def _in_zip(archive: zipfile.ZipFile) -> Iterator[Member]:
     for info in archive.infolist():
-        if not info.is_dir():
-            yield Member(info.filename, info.file_size, partial(archive.open, info))
+        name = info.filename.replace("\\", "/")  # as some programs for Windows write it
+        if not name.endswith("/"):
+            yield Member(name, info.file_size, partial(_unpacked, archive, info))
+
+
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    if info.file_size > max(SMALL, TIMES * info.compress_size):
+        times = info.file_size // max(1, info.compress_size)
+        raise Unreadable(f"unpacked it is {times} times as large. {_UNPACK}")
+    return archive.open(info)
+
+
+def _check(path: Path, members: Sequence[Member], documents: Sequence[Member]) -> None:
+    """Refuse what is too much."""
+    if len(members) > MOST:
+        raise StartupError(f"{path} has more than {MOST} files. Import it in parts.")
+    if sum(document.size for document in documents) > ALL:
+        raise StartupError(f"{path} has more than {ALL // _MIB} MiB of JSON. Import it in parts.")
+    if path.is_file() and sum(member.size for member in members) > max(SMALL, TIMES * path.stat().st_size):
+        raise StartupError(f"Unpacked, {path} is more than {TIMES} times as large. {_UNPACK}.")
+
+
+def _is_of_a_mac(name: str) -> bool:
+    """Whether a Mac has put it beside a file of that name, for what other file systems have no place for."""
+    parts = PurePosixPath(name).parts
+    return "__MACOSX" in parts or parts[-1].startswith("._")
+
+
+def _place(member: Member) -> str:
+    return _NUMBER.sub(lambda number: number[0].zfill(20), member.name)
 
 
 def _is_document(name: PurePosixPath) -> bool:
-    return name.suffix.lower() in _JSON and CONTENTS not in name.parts[:-1]
+    return name.suffix.lower() in _BY_LINE and CONTENTS not in name.parts[:-1]
 
 
 def _content_id(name: PurePosixPath) -> str | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
 
-from kernelci.imports.archive import Archive, Member, Unreadable, values
+from kernelci.imports.archive import Archive, Member, Unreadable, texts
 from kernelci.imports.objects import KINDS, Unfit, found_in, stored
 from kernelci.imports.thread import ThreadParts
 from kernelci.protocol.objects import Assistant, File, Thread
@@ -14,6 +15,9 @@ from kernelci.protocol.parts import JsonObject
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 """Ids name folders and notebooks, so they must not be able to name anything else."""
+
+_SHOWN = 80
+"""Characters of what is no id, and may have been meant as one."""
 
 Leave = Callable[[str], None]
 """Is told what cannot be taken in, and why."""
@@ -37,15 +41,27 @@ class Export:
                 leave(f"{document.name}: {error}")
 
     def _read(self, document: Member, leave: Leave) -> None:
-        for value in values(document):
+        broken: list[str] = []
+        for name, text in texts(document):
+            try:
+                value: object = json.loads(text)
+            except (ValueError, RecursionError) as error:
+                broken.append(f"{name} is no JSON ({error})")
+                continue
             for given in found_in(value):
-                if given["object"] not in KINDS:
-                    self.others[given["object"]] += 1
-                    continue
-                try:
-                    self._sort(given)
-                except (Unfit, RecursionError) as error:
-                    leave(f"{document.name}: {given.get('id', 'an object without an id')}: {error}")
+                self._take(given, document, leave)
+        if broken:
+            more = f", and {len(broken) - 1} more" if broken[1:] else ""
+            leave(f"{document.name}: {broken[0]}{more}")
+
+    def _take(self, given: JsonObject, document: Member, leave: Leave) -> None:
+        if given["object"] not in KINDS:
+            self.others[given["object"]] += 1
+            return
+        try:
+            self._sort(given)
+        except (Unfit, RecursionError) as error:
+            leave(f"{document.name}: {str(given.get('id', 'an object without an id'))[:_SHOWN]}: {error}")
 
     def _sort(self, given: JsonObject) -> None:
         id = _checked(given.get("id"))
@@ -65,5 +81,5 @@ class Export:
 
 def _checked(id: object) -> str:
     if not (isinstance(id, str) and _ID.fullmatch(id)):
-        raise Unfit(f"{str(id)[:80]!r} cannot be an id")
+        raise Unfit(f"{str(id)[:_SHOWN]!r} cannot be an id")
     return id

@@ -17,9 +17,10 @@ import anyio.to_thread
 from kernelci.engine.blobs import Blobs, TooManyBytes
 from kernelci.engine.ports import Store, Transcripts
 from kernelci.errors import InvalidRequest
-from kernelci.imports.archive import Archive, Member
+from kernelci.imports.archive import DAMAGED, Archive, Member, reason
 from kernelci.imports.export import Export
 from kernelci.imports.thread import ThreadParts
+from kernelci.protocol import ids
 from kernelci.protocol.objects import Assistant, Cell, File, Object, Thread
 from kernelci.protocol.parts import JsonObject
 
@@ -72,14 +73,17 @@ class Importer:
         if await self._store.find(File, file.id):
             self._taken.known["file"] += 1
             return
+        if file.expires_at is not None and file.expires_at <= ids.now():
+            self._leave(f"{name}: its time is over")
+            return
         if content is None:
             self._leave(f"{name}: its bytes are not in the export")
             return
         try:
             with content.open() as handle:
                 blob = await self._blobs.copy(cast(BinaryIO, handle), self._limit)
-        except (OSError, RuntimeError, TooManyBytes, ValueError) as error:
-            self._leave(f"{name}: {error}")
+        except (TooManyBytes, *DAMAGED) as error:
+            self._leave(f"{name}: {reason(error)}")
             return
         if await self._put(file.model_copy(update={"blob": blob.sha256, "bytes": blob.size}), of=name):
             self._taken.new["file"] += 1

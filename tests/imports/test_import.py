@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -160,6 +161,31 @@ def test_what_cannot_be_taken_in_is_named_and_the_rest_comes(kernelci: Command, 
         assert said in done.stderr.replace("\n", " "), said
     with running(settings, ScriptedModel([])) as address, sdk_of(address) as service:
         assert [each.id for each in service.beta.threads.messages.list("thread_1")] == ["msg_1"]
+
+
+def test_of_a_damaged_zip_the_rest_comes(kernelci: Command) -> None:
+    file = {"object": "file", "created_at": 1, "purpose": "assistants", "filename": "a.bin"}
+    objects = [file | {"id": "file-bad"}, file | {"id": "file-good"}, file | {"id": "file-old", "expires_at": 2}]
+    archive = kernelci.folder / "export.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writing:
+        writing.writestr("a.jsonl", "".join(f"{json.dumps(each)}\n" for each in objects))
+        writing.writestr(
+            "b.jsonl", json.dumps({"object": "assistant", "id": "asst_1", "created_at": 1, "model": "m"})
+        )
+        for id in ("bad", "good", "old"):
+            writing.writestr(f"contents/file-{id}", id * 99)
+    data = bytearray(archive.read_bytes())
+    for name in ("b.jsonl", "contents/file-bad"):
+        data[data.index(name.encode()) + len(name)] ^= 0xFF
+    archive.write_bytes(data)
+    done = kernelci.run("import", archive)
+    assert (done.returncode, done.stdout) == (2, "     1 file\n")
+    for said in (
+        "b.jsonl: Error -3 while",
+        "file-bad (a.bin): Error -3 while",
+        "file-old (a.bin): its time is over",
+    ):
+        assert f"left out: {said}" in done.stderr
 
 
 def test_a_running_server_keeps_its_folder(kernelci: Command, settings: Settings) -> None:

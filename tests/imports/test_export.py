@@ -1,0 +1,47 @@
+"""What is found in an export, and what is said of that which cannot be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kernelci.imports.archive import Archive
+from kernelci.imports.export import Export
+from kernelci.protocol.parts import JsonObject
+
+THREAD = {"object": "thread", "id": "thread_1", "created_at": 1}
+
+
+def read(folder: Path) -> tuple[Export, list[str]]:
+    """The export in a folder, and what was left out of it."""
+    left: list[str] = []
+    with Archive(folder) as archive:
+        return Export(archive, left.append), left
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, '"\xff"', ""])
+def test_what_is_no_json_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.json").write_bytes(text.encode("latin-1"))
+    (said,) = read(tmp_path)[1]
+    assert said.startswith("x.json: it is no JSON (")
+
+
+def test_a_broken_line_does_not_keep_the_others_from_being_read(tmp_path: Path) -> None:
+    lines = [json.dumps(THREAD), "{", "", "}", json.dumps(THREAD | {"id": "thread_2"})]
+    (tmp_path / "x.jsonl").write_text("\n".join(lines), encoding="utf-8-sig")
+    export, (said,) = read(tmp_path)
+    assert list(export.threads) == ["thread_1", "thread_2"]
+    assert said.startswith("x.jsonl: line 2 is no JSON (")
+    assert said.endswith("), and 1 more")
+
+
+@pytest.mark.parametrize("id", ["../x", "", 5, None, ["x"], "x" * 129, "x" * 10_000, "\ud800"])
+def test_what_cannot_be_an_id_is_told_of_in_few_words(tmp_path: Path, id: object) -> None:
+    given: JsonObject = THREAD | {"id": id}
+    (tmp_path / "x.json").write_text(json.dumps(given))
+    export, (said,) = read(tmp_path)
+    assert not export.threads
+    assert "cannot be an id" in said
+    assert len(said) < 300
