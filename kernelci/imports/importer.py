@@ -19,6 +19,7 @@ from kernelci.engine.ports import Store, Transcripts
 from kernelci.errors import InvalidRequest
 from kernelci.imports.archive import DAMAGED, Archive, Member, reason
 from kernelci.imports.export import Export
+from kernelci.imports.order import oldest_first
 from kernelci.imports.thread import ThreadParts
 from kernelci.protocol import ids
 from kernelci.protocol.objects import Assistant, Cell, File, Object, Thread
@@ -60,11 +61,11 @@ class Importer:
         contents = archive.contents()
         for kind, count in export.others.items():
             self._told(f"{count} of the kind {kind}: there is nothing here yet that could keep them")
-        for file in export.files.values():
+        for file in oldest_first(export.files.values()):
             await self._file(file, contents.get(file.id))
-        for assistant in export.assistants.values():
+        for assistant in oldest_first(export.assistants.values()):
             await self._assistant(assistant)
-        for parts in export.threads.values():
+        for parts in sorted(export.threads.values(), key=lambda parts: parts.created_at):
             await self._thread(parts)
         return self._taken
 

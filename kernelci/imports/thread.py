@@ -1,22 +1,17 @@
-"""One thread of an export: its objects in the order in which they were made, with the cells of its notebook.
-
-The order matters: it is that of the API's lists, of the notebook, and of what a model is told. Objects have whole
-seconds only, so within one second a step comes after its run, and a message right after the step that made it.
-"""
+"""One thread of an export: its objects in the order in which they were made, with the cells of its notebook."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from kernelci.imports.order import conversation
 from kernelci.protocol.objects import (
     Cell,
     CellStatus,
     CodeCall,
     Logs,
     Message,
-    MessageCreation,
-    Object,
     Run,
     RunStep,
     Thread,
@@ -64,46 +59,22 @@ class ThreadParts:
                     output.image.file_id for output in call.code_interpreter.outputs if not isinstance(output, Logs)
                 )
 
+    @property
+    def created_at(self) -> int:
+        """When it was made, or when what is left of it began."""
+        said = (*self.messages.values(), *self.runs.values(), *self.steps.values())
+        return self.thread.created_at if self.thread else min(each.created_at for each in said)
+
     def arranged(self, picture: Picture) -> Iterator[Thread | Message | Run | RunStep | Cell]:
         """All objects, each after what it belongs to, and a cell after each step that ran code."""
-        yield self.thread or Thread(id=self.id, created_at=min(each.created_at for each in self._said()))
-        steps = _with_turns(step for step in self.steps.values() if step.run_id in self.runs)
-        told = {id for step in steps if (id := _written_by(step)) in self.messages}
-        free = [message for message in self.messages.values() if message.id not in told]
-        for object in sorted([*free, *self.runs.values(), *steps], key=self._place):
+        steps = [step for step in self.steps.values() if step.run_id in self.runs]
+        said = list(conversation([*self.messages.values()], [*self.runs.values()], steps))
+        thread = self.thread or Thread(id=self.id, created_at=self.created_at)
+        yield thread
+        for object in said:
             yield object
             if isinstance(object, RunStep):
-                if (id := _written_by(object)) in self.messages:
-                    yield self.messages[id]
                 yield from _cells(object, picture)
-
-    def _said(self) -> list[Object]:
-        return [*self.messages.values(), *self.runs.values(), *self.steps.values()]
-
-    def _place(self, object: Message | Run | RunStep) -> tuple[int, int, int]:
-        match object:
-            case RunStep():
-                began = max(object.created_at, self.runs[object.run_id].created_at)
-                return began, 2, object.turn
-            case Run():
-                return object.created_at, 1, 0
-            case Message():
-                return object.created_at, 3 if object.run_id else 0, 0
-
-
-def _with_turns(steps: Iterable[RunStep]) -> list[RunStep]:
-    """The steps in their order, each a turn of its run: which of them one reply made cannot be told any more."""
-    turns: dict[str, int] = {}
-    numbered: list[RunStep] = []
-    for step in sorted(steps, key=lambda step: (step.created_at, step.type == "message_creation")):
-        turn = turns[step.run_id] = turns.get(step.run_id, -1) + 1
-        numbered.append(step.model_copy(update={"turn": turn}))
-    return numbered
-
-
-def _written_by(step: RunStep) -> str:
-    details = step.step_details
-    return details.message_creation.message_id if isinstance(details, MessageCreation) else ""
 
 
 def _code_calls(step: RunStep) -> list[CodeCall]:
