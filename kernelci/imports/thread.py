@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from kernelci.engine.threads import with_files
 from kernelci.imports.order import conversation
 from kernelci.protocol.objects import (
     Cell,
@@ -66,11 +67,15 @@ class ThreadParts:
         return self.thread.created_at if self.thread else min(each.created_at for each in said)
 
     def arranged(self, picture: Picture) -> Iterator[Thread | Message | Run | RunStep | Cell]:
-        """All objects, each after what it belongs to, and a cell after each step that ran code."""
+        """All objects, each after what it belongs to, and a cell after each step that ran code.
+
+        Files that users attached for the code interpreter are the thread's, as they are when a message is posted:
+        v1's threads do not name them.
+        """
         steps = [step for step in self.steps.values() if step.run_id in self.runs]
         said = list(conversation([*self.messages.values()], [*self.runs.values()], steps))
         thread = self.thread or Thread(id=self.id, created_at=self.created_at)
-        yield thread
+        yield with_files(each for each in said if isinstance(each, Message) and each.role == "user")(thread)
         for object in said:
             yield object
             if isinstance(object, RunStep):

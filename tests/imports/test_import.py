@@ -147,6 +147,34 @@ def test_ids_go_on_working_and_the_model_knows_what_was_said(
     assert roles == ["system", "user", "assistant", "tool", "assistant", "tool", "assistant", *talk, "user"]
 
 
+@pytest.mark.parametrize("dialect", ["v1", "v2"])
+def test_a_replay_finds_the_files_that_came_with_messages(kernelci: Command, dialect: str) -> None:
+    """Threads of v1 do not name them, and an export need not have its threads."""
+    of_thread = {"thread_id": "thread_1", "created_at": 5}
+    of_run = of_thread | {"assistant_id": "asst_1", "status": "completed"}
+    files: dict[str, object] = {
+        "v1": {"file_ids": ["file-1"]},
+        "v2": {"attachments": [{"file_id": "file-1", "tools": [{"type": "code_interpreter"}]}]},
+    }
+    call = {"id": "call_1", "type": "code_interpreter"}
+    code = {"code_interpreter": {"input": "open('/mnt/data/in.csv').read()", "outputs": []}}
+    objects = [
+        {"object": "file", "id": "file-1", "created_at": 1, "filename": "in.csv", "purpose": "assistants"},
+        {"object": "thread.message", "id": "msg_1", "role": "user", "content": []} | of_thread | files[dialect],
+        {"object": "thread.run", "id": "run_1", "model": "m"} | of_run,
+        {"object": "thread.run.step", "id": "step_1", "run_id": "run_1", "type": "tool_calls"}
+        | of_run
+        | {"step_details": {"type": "tool_calls", "tool_calls": [call | code]}},
+    ]
+    export = kernelci.folder / "export"
+    (export / "contents").mkdir(parents=True)
+    (export / "all.json").write_text(json.dumps(objects))
+    (export / "contents" / "file-1").write_bytes(b"a,b")
+    done = kernelci.run("import", "--replay", export)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "thread_1: 1 cells run again, 0 ended otherwise" in done.stdout
+
+
 def test_what_cannot_be_taken_in_is_named_and_the_rest_comes(kernelci: Command, settings: Settings) -> None:
     export = kernelci.folder / "export"
     export.mkdir()
