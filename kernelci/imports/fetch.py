@@ -10,6 +10,7 @@ The bytes of a file that are there already are not asked for again, so a call th
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import warnings
 from collections.abc import Iterable
@@ -20,6 +21,9 @@ from openai.types.beta import Thread
 from pydantic import BaseModel
 
 PAGE = 100
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+"""Ids name files and folders here: no service may choose where."""
 
 
 def main(arguments: list[str]) -> int:
@@ -45,18 +49,20 @@ class Fetch:
     def all(self, threads: Iterable[str]) -> int:
         """Fetch assistants, files and these threads; gives how many things could not be had."""
         self._write("assistants.jsonl", self._client.beta.assistants.list(limit=PAGE, order="asc"))
-        files = list(self._client.files.list())
+        files = list(self._client.files.list(order="asc"))
         self._write("files.jsonl", files)
         for id in threads:
             try:
                 self._thread(self._threads.retrieve(id))
             except APIStatusError as error:
-                self._miss(id, error)
+                self._miss(id, error.message)
         for file in files:
             self._content(file.id)
         return self._missing
 
     def _thread(self, thread: Thread) -> None:
+        if not self._is_plain(thread.id):
+            return
         self._write(f"threads/{thread.id}/thread.json", [thread])
         self._write(
             f"threads/{thread.id}/messages.jsonl", self._threads.messages.list(thread.id, limit=PAGE, order="asc")
@@ -64,10 +70,14 @@ class Fetch:
         runs = list(self._threads.runs.list(thread.id, limit=PAGE, order="asc"))
         self._write(f"threads/{thread.id}/runs.jsonl", runs)
         for run in runs:
+            if not self._is_plain(run.id):
+                continue
             steps = self._threads.runs.steps.list(run.id, thread_id=thread.id, limit=PAGE, order="asc")
             self._write(f"threads/{thread.id}/steps/{run.id}.jsonl", steps)
 
     def _content(self, id: str) -> None:
+        if not self._is_plain(id):
+            return
         path = self._folder / "contents" / id
         if path.exists():
             return
@@ -77,7 +87,7 @@ class Fetch:
             with self._client.files.with_streaming_response.content(id) as response:
                 response.stream_to_file(half)
         except APIStatusError as error:
-            self._miss(id, error)
+            self._miss(id, error.message)
         else:
             half.rename(path)
 
@@ -87,9 +97,16 @@ class Fetch:
         lines = [object.model_dump_json(warnings=False) for object in objects]
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
-    def _miss(self, id: str, error: APIStatusError) -> None:
+    def _is_plain(self, id: str) -> bool:
+        plain = _PLAIN.fullmatch(id) is not None
+        if not plain:
+            self._miss(id, "a file cannot have that name")
+        return plain
+
+    def _miss(self, id: str, why: str) -> None:
         self._missing += 1
-        print(f"{id}: {error.message}", file=sys.stderr)  # noqa: T201
+        told = f"{id}: {why}"
+        print("".join(each if each.isprintable() else "?" for each in told), file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":
