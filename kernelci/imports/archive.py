@@ -30,11 +30,11 @@ MOST = 500_000
 """Files in an export; each run may have one of its steps."""
 ALL = 1024 * _MIB
 """Bytes in all JSON files together, whose objects are in memory together."""
-WHOLE = 128 * _MIB
-"""Bytes in a JSON file that is one value: a page has 100 objects, and values can take twenty times the memory."""
-LINE = 32 * _MIB
+WHOLE = 64 * _MIB
+"""Bytes in a JSON file that is one value: a page has 100 objects, and values can take thirty times the memory."""
+LINE = 16 * _MIB
 """Bytes in a line of a JSON file that has a value in each."""
-SMALL = 64 * _MIB
+SMALL = 16 * _MIB
 TIMES = 200
 """What is unpacked from a zip may be so many times as large as it was, or small."""
 _UNPACK = "If that is right, unpack it yourself and import the folder"

@@ -91,7 +91,10 @@ def _check(object: Imported) -> None:
         if time is not None and not 0 <= time < _LATEST:
             raise Unfit(f"{name}: is no time in Unix seconds")
     try:
-        from_json(json.dumps(object.model_dump()), allow_inf_nan=False)  # as the API reads what it is sent
+        text = json.dumps(object.model_dump(), ensure_ascii=False).encode()
+        from_json(text, allow_inf_nan=False)  # as the API reads what it is sent
+    except UnicodeEncodeError:
+        raise Unfit("there is half of a surrogate pair in it, which is no text") from None
     except (ValueError, RecursionError) as error:
         raise Unfit(f"it could not be sent again ({error})") from None
 

@@ -149,17 +149,20 @@ def test_what_is_no_time_is_unfit(base: JsonObject, time: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "base",
+    ("base", "why"),
     [
-        FILE | {"filename": "\ud800.csv"},
-        ASSISTANT | {"metadata": {"\udfff": "x"}},
-        ASSISTANT | {"temperature": float("nan")},
-        STEP | {"step_details": CALLS | {"tool_calls": [SEARCH | {"file_search": {"score": 1e999}}]}},
-        ASSISTANT | {"tools": [{"type": "file_search", "file_search": DEEP}]},
+        (FILE | {"filename": "\ud800.csv"}, "half of a surrogate pair"),
+        (ASSISTANT | {"metadata": {"\udfff": "x"}}, "half of a surrogate pair"),
+        (ASSISTANT | {"temperature": float("nan")}, "it could not be sent again"),
+        (
+            STEP | {"step_details": CALLS | {"tool_calls": [SEARCH | {"file_search": {"score": 1e999}}]}},
+            "sent again",
+        ),
+        (ASSISTANT | {"tools": [{"type": "file_search", "file_search": DEEP}]}, "recursion limit"),
     ],
 )
-def test_what_the_api_itself_would_not_take_is_unfit(base: JsonObject) -> None:
-    with pytest.raises(Unfit, match="it could not be sent again"):
+def test_what_the_api_itself_would_not_take_is_unfit(base: JsonObject, why: str) -> None:
+    with pytest.raises(Unfit, match=why):
         stored(base)
 
 
