@@ -51,7 +51,7 @@ async def _taken_in(settings: Settings, export: Path, again: bool, owner: str, c
     from kernelci.imports.replay import replay  # noqa: PLC0415
 
     def told(sentence: str) -> None:
-        tell(console, f"left out: {plain(sentence)}")
+        tell(console, f"left out: {plain(' '.join(sentence.split()))}")
 
     with Archive(export) as archive:
         async with kept(settings) as rooms:
@@ -69,6 +69,8 @@ async def _taken_in(settings: Settings, export: Path, again: bool, owner: str, c
             if owner != LOCAL and owner not in [key.name for key in await rooms.keys.all()]:
                 tell(console, f"To see it, make a key: kernelci keys add {owner}", "yellow")
             if again:
+                if taken.known["thread"]:
+                    tell(console, "No code of threads that were there already is run again.", "yellow")
                 for thread in taken.threads:
                     done = await replay(thread, store=rooms.store, blobs=rooms.blobs, sessions=rooms.sessions)
                     typer.echo(f"{thread}: {done.cells} cells run again, {done.otherwise} ended otherwise")

@@ -136,12 +136,16 @@ def texts(document: Member) -> Iterator[tuple[str, bytes]]:
 
 def _in_folder(folder: Path) -> Iterator[Member]:
     """The regular files below a folder; links are not followed."""
-    for place, _, names in os.walk(folder):
+    for place, _, names in os.walk(folder, onerror=_refuse):
         for name in names:
             path = Path(place, name)
             about = path.lstat()
             if stat.S_ISREG(about.st_mode):
                 yield Member(path.relative_to(folder).as_posix(), about.st_size, partial(path.open, "rb"))
+
+
+def _refuse(error: OSError) -> None:
+    raise StartupError(f"{error.filename} cannot be read: {error.strerror}.") from error
 
 
 def _in_zip(archive: zipfile.ZipFile) -> Iterator[Member]:

@@ -17,7 +17,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 """Ids name folders and notebooks, so they must not be able to name anything else."""
 
 _SHOWN = 80
-"""Characters of what is no id, and may have been meant as one."""
+"""Characters that are told of what is no id or no kind."""
 
 Leave = Callable[[str], None]
 """Is told what cannot be taken in, and why."""
@@ -56,7 +56,7 @@ class Export:
 
     def _take(self, given: JsonObject, document: Member, leave: Leave) -> None:
         if given["object"] not in KINDS:
-            self.others[given["object"]] += 1
+            self.others[given["object"][:_SHOWN]] += 1
             return
         try:
             self._sort(given)

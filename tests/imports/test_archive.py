@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -70,6 +71,19 @@ def test_what_a_mac_or_windows_makes_of_a_zip_is_the_same_export(tmp_path: Path)
     with Archive(made) as export:
         assert [member.name for member in export.documents()] == ["export/a.json"]
         assert sorted(export.contents()) == ["file-1"]
+
+
+def test_a_folder_that_cannot_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listing = os.scandir
+
+    def scandir(place: str) -> object:
+        if Path(place).name == "contents":
+            raise PermissionError(errno.EACCES, "Permission denied", place)
+        return listing(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(StartupError, match="contents cannot be read: Permission denied"):
+        Archive(folder)
 
 
 def test_page_2_comes_before_page_10(tmp_path: Path) -> None:

@@ -126,9 +126,10 @@ def test_ids_go_on_working_and_the_model_knows_what_was_said(
     left = kernelci.folder / "other" / "sessions" / thread / "data"
     assert {"שלום.csv", "in.csv"} <= {path.name for path in left.iterdir()}
 
-    again = kernelci.run("import", export)
-    assert again.returncode == 0
+    again = kernelci.run("import", "--replay", export)
+    assert (again.returncode, again.stderr) == (0, "No code of threads that were there already is run again.\n")
     assert "0 thread (1 were there already)" in again.stdout
+    assert "run again" not in again.stdout
 
     asked: list[ModelRequest] = []
 
@@ -182,6 +183,7 @@ def test_what_cannot_be_taken_in_is_named_and_the_rest_comes(kernelci: Command, 
     objects = [
         {"object": "file", "id": "file-lost", "created_at": 1, "filename": "lost.csv", "purpose": "assistants"},
         {"object": "vector_store", "id": "vs_1"},
+        {"object": "\nleft out:\x1b[2J" + "x" * 100_000, "id": "odd"},
         {"object": "thread", "id": "../../escape", "created_at": 1},
         message | {"id": "msg_1"},
         message | {"id": "msg_2", "role": "nobody"},
@@ -193,12 +195,14 @@ def test_what_cannot_be_taken_in_is_named_and_the_rest_comes(kernelci: Command, 
     for said in (
         "file-lost (lost.csv): its bytes are not in the export",
         "1 of the kind vector_store",
+        "1 of the kind left out:xxx",
         "'../../escape' cannot be an id",
         "all.jsonl: msg_2: role:",
         "broken.json: it is no JSON",
         "4 of the export's objects could not be taken in",
     ):
         assert said in done.stderr.replace("\n", " "), said
+    assert len(done.stderr) < 2000
     with running(settings, ScriptedModel([])) as address, sdk_of(address) as service:
         assert [each.id for each in service.beta.threads.messages.list("thread_1")] == ["msg_1"]
 
