@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
+from kernelci.errors import StartupError
 from kernelci.imports.archive import Archive, Member, Unreadable, texts
 from kernelci.imports.objects import KINDS, Unfit, found_in, stored
 from kernelci.imports.thread import ThreadParts
@@ -15,6 +16,9 @@ from kernelci.protocol.parts import JsonObject
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 """Ids name folders and notebooks, so they must not be able to name anything else."""
+
+MOST = 2_000_000
+"""Objects in an export: each takes a kibibyte of memory at least."""
 
 _SHOWN = 80
 """Characters that are told of what is no id or no kind."""
@@ -27,6 +31,9 @@ class Export:
     """All objects of an archive, in memory; of files only what is said of them. Reading it blocks.
 
     `others` counts the objects of kinds that nothing here can keep.
+
+    Raises:
+        StartupError: there are more than memory may be taken for.
     """
 
     def __init__(self, archive: Archive, leave: Leave) -> None:
@@ -34,25 +41,26 @@ class Export:
         self.files: dict[str, File] = {}
         self.threads: dict[str, ThreadParts] = {}
         self.others: Counter[str] = Counter()
+        self._read_in = 0
         for document in archive.documents():
-            try:
-                self._read(document, leave)
-            except Unreadable as error:
-                leave(f"{document.name}: {error}")
+            self._read(document, leave)
 
     def _read(self, document: Member, leave: Leave) -> None:
-        broken: list[str] = []
-        for name, text in texts(document):
-            try:
-                value: object = json.loads(text)
-            except (ValueError, RecursionError) as error:
-                broken.append(f"{name} is no JSON ({error})")
-                continue
-            for given in found_in(value):
-                self._take(given, document, leave)
+        first, broken = "", 0
+        try:
+            for name, text in texts(document):
+                try:
+                    value: object = json.loads(text)
+                except (ValueError, RecursionError) as error:
+                    first = first or f"{name} is no JSON ({error})"
+                    broken += 1
+                    continue
+                for given in found_in(value):
+                    self._take(given, document, leave)
+        except Unreadable as error:
+            leave(f"{document.name}: {error}")
         if broken:
-            more = f", and {len(broken) - 1} more" if broken[1:] else ""
-            leave(f"{document.name}: {broken[0]}{more}")
+            leave(f"{document.name}: {first}" + (f", and {broken - 1} more" if broken > 1 else ""))
 
     def _take(self, given: JsonObject, document: Member, leave: Leave) -> None:
         if given["object"] not in KINDS:
@@ -64,6 +72,9 @@ class Export:
             leave(f"{document.name}: {str(given.get('id', 'an object without an id'))[:_SHOWN]}: {error}")
 
     def _sort(self, given: JsonObject) -> None:
+        self._read_in += 1
+        if self._read_in > MOST:
+            raise StartupError(f"This export has more than {MOST} objects. Import it in parts.")
         id = _checked(given.get("id"))
         match stored(given):
             case Assistant() as assistant:
