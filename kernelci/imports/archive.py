@@ -106,6 +106,11 @@ class Archive:
         """The files with objects, in the order of their names: page 2 before page 10."""
         return [member for member in self._members if _is_document(PurePosixPath(member.name))]
 
+    def zips(self) -> Sequence[str]:
+        """The names of zips that are no file's bytes: perhaps exports themselves."""
+        names = (PurePosixPath(member.name) for member in self._members)
+        return [str(name) for name in names if name.suffix.lower() == ".zip" and CONTENTS not in name.parts[:-1]]
+
     def contents(self) -> dict[str, Member]:
         """The files' bytes, by file id."""
         return {id: member for member in self._members if (id := _content_id(PurePosixPath(member.name)))}

@@ -59,6 +59,8 @@ class Importer:
         """Take in all that can be taken in."""
         export = await anyio.to_thread.run_sync(Export, archive, self._leave)
         contents = archive.contents()
+        for name in archive.zips():
+            self._told(f"{name}, which is a zip: if it is an export, import it by itself")
         for kind, count in export.others.items():
             self._told(f"{count} of the kind {kind}: there is nothing here yet that could keep them")
         for file in oldest_first(export.files.values()):

@@ -241,9 +241,13 @@ def test_a_running_server_keeps_its_folder(kernelci: Command, settings: Settings
 
 
 def test_a_folder_without_an_export_is_told_of(kernelci: Command, tmp_path: Path) -> None:
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "contents").mkdir(parents=True)
+    for name in ("export.zip", "contents/file-1.zip"):
+        (tmp_path / "pictures" / name).write_bytes(b"PK")
     done = kernelci.run("import", tmp_path / "pictures")
     assert (done.returncode, done.stdout) == (2, "")
+    assert "left out: export.zip, which is a zip" in done.stderr
+    assert "file-1.zip" not in done.stderr
     assert "pictures has nothing to take in" in done.stderr
 
 
