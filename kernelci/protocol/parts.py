@@ -5,7 +5,7 @@ A part leaves out what it does not hold, where an object (objects.py) names ever
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import (
     BaseModel,
@@ -16,8 +16,12 @@ from pydantic import (
     model_validator,
 )
 
+ItemT = TypeVar("ItemT")
+
 Metadata = dict[str, str]
 JsonObject = dict[str, Any]
+Many = Annotated[tuple[ItemT, ...], Field(fail_fast=True)]
+"""Items of a list that may be long, of which no more is looked at once one is wrong: only that one is told of."""
 
 
 def without_nulls(value: object) -> object:
@@ -28,15 +32,27 @@ def without_nulls(value: object) -> object:
     return value
 
 
-class Part(BaseModel):
-    """A piece of an object; unknown keys and nulls are dropped, absent keys are not sent."""
+class Fields(BaseModel):
+    """What has named fields. A null is an absent one; unknown ones are ignored, unless they are to be refused."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod
-    def _null_is_absent(cls, value: object) -> object:
-        return without_nulls(value)
+    def _counting(cls, value: object) -> object:
+        """The value with the keys that count. Of unknown ones that is the first: it is the one that is refused."""
+        if not isinstance(value, dict):
+            return value
+        given = cast("dict[str, object]", without_nulls(cast("object", value)))
+        if len(given) <= len(cls.model_fields):
+            return given
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        unknown = next(key for key in given if key not in known)
+        return {key: item for key, item in given.items() if key in known or key == unknown}
+
+
+class Part(Fields):
+    """A piece of an object; absent keys are not sent."""
 
     @model_serializer(mode="wrap")
     def _without_absent(self, dump: SerializerFunctionWrapHandler) -> JsonObject:
@@ -81,13 +97,13 @@ Tool = Annotated[CodeInterpreterTool | FileSearchTool | FunctionTool, Field(disc
 class CodeInterpreterResources(Part):
     """The files that the kernel sees in /mnt/data."""
 
-    file_ids: tuple[str, ...] = ()
+    file_ids: Many[str] = ()
 
 
 class FileSearchResources(Part):
     """The vector stores that file search looks into."""
 
-    vector_store_ids: tuple[str, ...] = ()
+    vector_store_ids: Many[str] = ()
 
 
 class ToolResources(Part):
@@ -142,10 +158,8 @@ class AnswerFormat(Part):
 ResponseFormat = Literal["auto"] | AnswerFormat
 
 
-class TruncationStrategy(BaseModel):
+class TruncationStrategy(Fields):
     """How much of a long thread the model is shown."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     type: Literal["auto", "last_messages"] = "auto"
     last_messages: int | None = Field(default=None, ge=1)
@@ -255,4 +269,4 @@ class Attachment(Part):
     """A file given with a message, and the tools that may use it."""
 
     file_id: str
-    tools: tuple[AttachmentTool, ...] = ()
+    tools: Many[AttachmentTool] = ()

@@ -7,28 +7,21 @@ them, so the string "5" is no integer; a query's are text, and are read as numbe
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from kernelci.protocol.ids import PREFIX
 from kernelci.protocol.parts import (
     AnswerFormat,
     Attachment,
+    Fields,
     ForcedTool,
     FunctionTool,
     ImageFilePart,
     ImageUrlPart,
+    Many,
     ReasoningEffort,
     Tool,
     ToolResources,
@@ -37,15 +30,8 @@ from kernelci.protocol.parts import (
 )
 
 
-class Body(BaseModel):
+class Body(Fields):
     """A request body. Unknown fields are ignored unless the server is strict."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, value: object) -> object:
-        return without_nulls(value)
 
     def given(self) -> dict[str, Any]:
         """The fields the client sent, by name, as validated values."""
@@ -55,6 +41,17 @@ class Body(BaseModel):
 def _text_or_more(value: object) -> str:
     """Which of the two forms of a field this is, so that an error speaks of that one alone."""
     return "text" if isinstance(value, str) else "more"
+
+
+def _pairs(value: object) -> object:
+    """The metadata without nulls. They are counted before any is looked at, since each wrong one is an error."""
+    if not isinstance(value, dict):
+        return value
+    pairs = cast("dict[str, object]", without_nulls(cast("object", value)))
+    if len(pairs) > MOST_PAIRS:
+        context = {"field_type": "Dictionary", "max_length": MOST_PAIRS, "actual_length": len(pairs)}
+        raise PydanticKnownError("too_long", context)
+    return pairs
 
 
 def _distinct(tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
@@ -102,17 +99,24 @@ def _an_assistant(id: str) -> str:
     return id
 
 
+MOST_PAIRS = 16
+"""Pairs that metadata may have."""
+
+MOST_FILES = 20
+"""Files that one tool resource may have."""
+
+MOST_MESSAGES = 100_000
+"""Messages that a thread may have, and so a request."""
+
 MetadataBody = Annotated[
-    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
-    Field(max_length=16),
-    BeforeValidator(without_nulls),
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], BeforeValidator(_pairs)
 ]
 Name = Annotated[str, Field(max_length=256)]
 Description = Annotated[str, Field(max_length=512)]
 Instructions = Annotated[str, Field(max_length=256_000)]
 AssistantId = Annotated[str, AfterValidator(_an_assistant)]
-Tools = Annotated[tuple[Tool, ...], Field(max_length=128), AfterValidator(_distinct)]
-RunTools = Annotated[tuple[Tool, ...], Field(max_length=20), AfterValidator(_distinct)]
+Tools = Annotated[Many[Tool], Field(max_length=128), AfterValidator(_distinct)]
+RunTools = Annotated[Many[Tool], Field(max_length=20), AfterValidator(_distinct)]
 Temperature = Annotated[float, Field(strict=True, ge=0, le=2)]
 TopP = Annotated[float, Field(strict=True, ge=0, le=1)]
 Tokens = Annotated[int, Field(strict=True, ge=256)]
@@ -129,20 +133,16 @@ ResponseFormatBody = Annotated[
 ]
 
 
-MOST_FILES = 20
-"""Files that one tool resource may have."""
-
-
 class CodeInterpreterBody(Body):
     """The kernel's files, in a request."""
 
-    file_ids: Annotated[tuple[str, ...], Field(max_length=MOST_FILES)] = ()
+    file_ids: Annotated[Many[str], Field(max_length=MOST_FILES)] = ()
 
 
 class FileSearchBody(Body):
     """Vector stores, in a request."""
 
-    vector_store_ids: Annotated[tuple[str, ...], Field(max_length=1)] = ()
+    vector_store_ids: Annotated[Many[str], Field(max_length=1)] = ()
 
 
 class ToolResourcesBody(Body):
@@ -159,13 +159,13 @@ class ToolResourcesBody(Body):
 class AssistantFileIds(Body):
     """The files of an assistant as v1 has them."""
 
-    file_ids: Annotated[tuple[str, ...], Field(max_length=MOST_FILES)] = ()
+    file_ids: Annotated[Many[str], Field(max_length=MOST_FILES)] = ()
 
 
 class MessageFileIds(Body):
     """The files of a message as v1 has them."""
 
-    file_ids: Annotated[tuple[str, ...], Field(max_length=10)] = ()
+    file_ids: Annotated[Many[str], Field(max_length=10)] = ()
 
 
 class AssistantFileCreate(Body):
@@ -211,7 +211,7 @@ class TextContent(Body):
 ContentPartBody = Annotated[TextContent | ImageFilePart | ImageUrlPart, Field(discriminator="type")]
 ContentBody = Annotated[
     Annotated[str, Field(min_length=1, max_length=256_000), Tag("text")]
-    | Annotated[tuple[ContentPartBody, ...], Field(min_length=1), Tag("more")],
+    | Annotated[Many[ContentPartBody], Field(min_length=1), Tag("more")],
     Discriminator(_text_or_more),
 ]
 
@@ -221,8 +221,11 @@ class MessageCreate(Body):
 
     role: Literal["user", "assistant"]
     content: ContentBody
-    attachments: tuple[Attachment, ...] = ()
+    attachments: Many[Attachment] = ()
     metadata: MetadataBody = Field(default_factory=dict)
+
+
+MessagesBody = Annotated[Many[MessageCreate], Field(max_length=MOST_MESSAGES)]
 
 
 class MetadataUpdate(Body):
@@ -234,7 +237,7 @@ class MetadataUpdate(Body):
 class ThreadCreate(Body):
     """`POST /threads`."""
 
-    messages: tuple[MessageCreate, ...] = ()
+    messages: MessagesBody = ()
     tool_resources: ToolResourcesBody = ToolResourcesBody()
     metadata: MetadataBody = Field(default_factory=dict)
 
@@ -269,7 +272,7 @@ class RunCreate(RunFields):
     """`POST /threads/{id}/runs`."""
 
     additional_instructions: Instructions | None = None
-    additional_messages: tuple[MessageCreate, ...] = ()
+    additional_messages: MessagesBody = ()
     reasoning_effort: ReasoningEffort | None = None
 
 
@@ -290,7 +293,7 @@ class ToolOutput(Body):
 class ToolOutputs(Body):
     """`POST .../submit_tool_outputs`: all of the pending calls at once."""
 
-    tool_outputs: tuple[ToolOutput, ...]
+    tool_outputs: Many[ToolOutput]
     stream: Flag = False
 
 
@@ -306,7 +309,7 @@ class ListQuery(Body):
 class Included(Body):
     """What else a run's or a step's answer is to hold: of what file search found, the text."""
 
-    include: tuple[Literal["step_details.tool_calls[*].file_search.results[*].content"], ...] = ()
+    include: Many[Literal["step_details.tool_calls[*].file_search.results[*].content"]] = ()
 
 
 class StepListQuery(ListQuery, Included):

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from kernelci.protocol.objects import File, Object
-from kernelci.protocol.parts import JsonObject, Part
+from kernelci.protocol.parts import JsonObject, Many, Part
 from kernelci.protocol.requests import Body
 
 Purpose = Literal["assistants", "vision", "batch", "fine-tune", "user_data", "evals"]
@@ -46,7 +46,7 @@ class UploadCreate(Body):
 class UploadComplete(Body):
     """`POST /uploads/{id}/complete`: the parts in their order."""
 
-    part_ids: Annotated[tuple[str, ...], Field(min_length=1)]
+    part_ids: Annotated[Many[str], Field(min_length=1)]
     md5: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{32}$")] | None = None
 
 
