@@ -56,7 +56,7 @@ async def create(request: ApiRequest) -> Response:
         surface=request.state["dialect"].surface,
         lifetime=body.expires_after.seconds if body.expires_after else None,
     )
-    await service.store.put(file)
+    await service.store.add(file)
     return answer(request, file)
 
 

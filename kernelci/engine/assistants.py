@@ -31,7 +31,7 @@ async def create(store: Store, body: AssistantCreate) -> Assistant:
             "tool_resources": resources,
         }
     )
-    await store.put(assistant)
+    await store.add(assistant)
     return assistant
 
 

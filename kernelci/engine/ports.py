@@ -245,6 +245,10 @@ class Store(Protocol):
         """
         ...
 
+    async def add(self, *objects: Object) -> None:
+        """Insert what is certainly new, and many at once faster than `put` would; raises what that raises."""
+        ...
+
     async def find(self, kind: type[ObjectT], id: str, *, within: str | None = None) -> ObjectT | None:
         """The object, or None."""
         ...

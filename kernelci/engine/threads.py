@@ -31,7 +31,7 @@ async def create(service: Service, body: ThreadCreate) -> Thread:
     )
     messages = [message(thread.id, each) for each in body.messages]
     thread = with_files(messages)(thread)
-    await service.store.put(thread, *messages)
+    await service.store.add(thread, *messages)
     service.transcripts.put(thread.id, *messages)
     return thread
 

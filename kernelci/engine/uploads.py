@@ -32,7 +32,7 @@ async def create(service: Service, body: UploadCreate) -> Upload:
         lifetime=body.expires_after.seconds if body.expires_after else None,
         **body.model_dump(exclude={"expires_after"}),
     )
-    await service.store.put(upload)
+    await service.store.add(upload)
     return upload
 
 

@@ -21,7 +21,10 @@ PREFIX: dict[Kind, str] = {
     "part": "part_",
 }
 AZURE_FILE_PREFIX = "assistant-"
-_ALPHABET = string.ascii_letters + string.digits
+_ALPHABET = (string.ascii_letters + string.digits).encode()
+_LETTER = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
+_UNFAIR = bytes(range(256 - 256 % len(_ALPHABET), 256))
+"""Bytes with which some letters would come more often than others."""
 
 
 def new(kind: Kind, surface: Surface = "openai") -> str:
@@ -37,7 +40,10 @@ def new_call() -> str:
 
 def letters(count: int) -> str:
     """So many random letters and digits, unguessable."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(count))
+    drawn = b""
+    while len(drawn) < count:
+        drawn += secrets.token_bytes(count).translate(_LETTER, _UNFAIR)
+    return drawn[:count].decode()
 
 
 def now() -> int:

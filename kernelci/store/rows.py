@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -174,7 +175,12 @@ class Rows:
         for object in objects:
             row = row_of(object)
             if not self._replace(object, {name: row[name] for name in row if name != "metadata"}):
-                self._add(object, row)
+                self._insert(type(object), [(object, row)])
+
+    def add(self, objects: Iterable[Object]) -> None:
+        """Insert what is new, all of a kind with one statement."""
+        for kind, several in groupby(objects, type):
+            self._insert(kind, [(object, row_of(object)) for object in several])
 
     def edit(
         self,
@@ -184,10 +190,10 @@ class Rows:
         within: str | None = None,
         adding: Iterable[Object] = (),
     ) -> ObjectT:
-        """Read, change and write, metadata included, and put what is added; raises NotFound."""
+        """Read, change and write, metadata included, and insert what is added; raises NotFound."""
         changed = change(self.get(kind, id, within, lock=True))
         self._replace(changed, row_of(changed))
-        self.put(adding)
+        self.add(adding)
         return changed
 
     def drop(self, kind: type[ObjectT], id: str, within: str | None = None) -> ObjectT:
@@ -198,7 +204,7 @@ class Rows:
 
     def advance(self, object: Message | Run) -> None:
         """Give what has waited its place, after all that there is."""
-        self._replace(object, {"seq": self.connection.execute(NEXT).scalar_one()})
+        self._replace(object, {"seq": self.connection.execute(NEXT, {"many": 1}).scalar_one()})
 
     def refusal(self, objects: Sequence[Object]) -> InvalidRequest | None:
         """Why the database would not take them: a parent is gone, a thread has another run, an id is taken."""
@@ -228,15 +234,16 @@ class Rows:
         values = {name: value for name, value in row.items() if name != "id"}
         return self.connection.execute(statement, values | bound).rowcount > 0
 
-    def _add(self, object: Object, row: JsonObject) -> None:
-        kind = type(object)
-        row["seq"] = self.connection.execute(NEXT).scalar_one() + (WAITING if waits(object) else 0)
-        if kind in PARENTS:
-            parent = getattr(object, PARENTS[kind][0])
-            row |= {"the_parent": parent, "the_owner": self.owner, "at": ids.now()}
-        else:
-            row["owner"] = self.owner or LOCAL
-        self.connection.execute(adding(kind, owned=self.owner is not None), row)
+    def _insert(self, kind: type[Object], new: Sequence[tuple[Object, JsonObject]]) -> None:
+        newest: int = self.connection.execute(NEXT, {"many": len(new)}).scalar_one()
+        for seq, (object, row) in enumerate(new, newest - len(new) + 1):
+            row["seq"] = seq + (WAITING if waits(object) else 0)
+            if kind in PARENTS:
+                parent = getattr(object, PARENTS[kind][0])
+                row |= {"the_parent": parent, "the_owner": self.owner, "at": ids.now()}
+            else:
+                row["owner"] = self.owner or LOCAL
+        self.connection.execute(adding(kind, owned=self.owner is not None), [row for _, row in new])
 
     # Whose
 

@@ -55,13 +55,10 @@ class SqlStore:
         return SqlKeys(self._database)
 
     async def put(self, *objects: Object) -> tuple[Message, ...]:
-        try:
-            return await self._write(lambda rows: turns.put(rows, objects))
-        except IntegrityError as error:
-            reason = await self._read(lambda rows: rows.refusal(objects))
-            if reason is None:
-                raise
-            raise reason from error
+        return await self._take_in(lambda rows: turns.put(rows, objects), objects)
+
+    async def add(self, *objects: Object) -> None:
+        await self._take_in(lambda rows: rows.add(objects), objects)
 
     async def find(self, kind: type[ObjectT], id: str, *, within: str | None = None) -> ObjectT | None:
         return await self._read(lambda rows: rows.find(kind, id, within))
@@ -125,6 +122,15 @@ class SqlStore:
 
     async def active_runs(self) -> tuple[Run, ...]:
         return await self._read(Rows.active_runs)
+
+    async def _take_in(self, work: Callable[[Rows], T], objects: Sequence[Object]) -> T:
+        try:
+            return await self._write(work)
+        except IntegrityError as error:
+            reason = await self._read(lambda rows: rows.refusal(objects))
+            if reason is None:
+                raise
+            raise reason from error
 
     async def _read(self, work: Callable[[Rows], T]) -> T:
         return await self._database.read(lambda connection: work(Rows(connection, self._owner)))

@@ -22,7 +22,7 @@ def post(rows: Rows, message: Message, change: Callable[[Thread], Thread], *, wa
     if holder is not None and not wait:
         raise ThreadBusy(f"Can't add messages to {message.thread_id} while a run {holder} is active.")
     message = message.model_copy(update={"waiting": holder is not None})
-    rows.put([message])
+    rows.add([message])
     return message
 
 
@@ -36,7 +36,7 @@ def open_run(
         raise has_run(run.thread_id, holder)
     waiting = {"waiting": holder is not None}
     run = run.model_copy(update=waiting)
-    rows.put([*(each.model_copy(update=waiting) for each in added), run])
+    rows.add([*(each.model_copy(update=waiting) for each in added), run])
     return run
 
 

@@ -13,8 +13,13 @@ from sqlalchemy import ColumnElement, Insert, Update, bindparam, insert, or_, se
 from kernelci.protocol.objects import Object
 from kernelci.store.tables import EXPIRING, PARENT, PARENTS, TABLES, counter
 
-NEXT = update(counter).where(counter.c.name == "seq").values(value=counter.c.value + 1).returning(counter.c.value)
-"""Gives the `seq` of a new object."""
+NEXT = (
+    update(counter)
+    .where(counter.c.name == "seq")
+    .values(value=counter.c.value + bindparam("many"))
+    .returning(counter.c.value)
+)
+"""Gives the `seq` of a new object, the last of so `many`."""
 
 
 @cache

@@ -281,7 +281,22 @@ class StoreConformance:
         await store.drop(Thread, a_thread.id)
         with pytest.raises(NotFound, match=f"No thread found with id '{a_thread.id}'"):
             await store.put(assistant(), message(a_thread))
+        with pytest.raises(NotFound, match=f"No thread found with id '{a_thread.id}'"):
+            await store.add(assistant(), message(a_thread))
         assert (await store.page(Assistant, Page())).data == (), "all of a put, or nothing"
+
+    async def test_what_is_added_at_once_comes_in_the_order_in_which_it_is_given(self, store: Store) -> None:
+        a_thread = thread()
+        objects = [message(a_thread, str(number), metadata={"n": str(number)}) for number in range(30)]
+        a_run = run(a_thread)
+        await store.of("mine").add(a_thread, *objects[:20], a_run, *objects[20:])
+        assert await store.of("mine").conversation(a_thread.id, Message) == tuple(objects)
+        assert named(await store.conversation(a_thread.id, Message, Run))[19:22] == [
+            objects[19].id,
+            a_run.id,
+            objects[20].id,
+        ]
+        assert await store.of("theirs").find(Message, objects[0].id) is None
 
     async def test_posting_waits_for_no_run(self, store: Store) -> None:
         a_thread = thread()

@@ -273,3 +273,20 @@ async def test_logging_is_left_alone(path: Path) -> None:
         "assert not logging.getLogger('kernelci.store').disabled\n"
     )
     await anyio.run_process([sys.executable, "-c", program], stderr=subprocess.PIPE)
+
+
+async def test_many_messages_take_few_statements(path: Path) -> None:
+    a_thread = thread()
+    executed: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        executed.append(statement)
+
+    def work(connection: Connection) -> None:
+        event.listen(connection, "before_cursor_execute", note)
+        Rows(connection).add([a_thread, *(message(a_thread) for _ in range(1000))])
+
+    database = await Database.open(f"sqlite:///{path}")
+    await database.write(work)
+    await database.close()
+    assert len(executed) == 4, "for each kind the numbers and the rows"
