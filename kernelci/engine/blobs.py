@@ -62,6 +62,7 @@ class Parts(Protocol):
 
         Raises:
             TooManyBytes: more than `limit` came; nothing is kept.
+            FileNotFoundError: the parts were dropped meanwhile.
         """
         ...
 
@@ -70,6 +71,7 @@ class Parts(Protocol):
 
         Raises:
             WrongBytes: they do not have that MD5 (hex); nothing is made.
+            FileNotFoundError: they were dropped.
         """
         ...
 

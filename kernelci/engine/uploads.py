@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from kernelci.engine import files
 from kernelci.engine.blobs import WrongBytes
@@ -50,7 +51,8 @@ async def add_part(service: Service, upload_id: str, chunks: AsyncIterator[bytes
     come = sum(part.stretch.size for part in await service.store.all(UploadPart, within=upload_id))
     if come > 2 * upload.bytes:  # parts may come again, when a client believed them lost, but not for ever
         raise TooLarge(f"The parts of {upload_id} have more than twice the bytes that it was created for.")
-    stretch = await service.parts.receive(upload_id, chunks, MAX_PART)
+    async with _unless_it_ends(service, upload_id):
+        stretch = await service.parts.receive(upload_id, chunks, MAX_PART)
     if not stretch.size:
         raise InvalidRequest("The part is empty.", param="data")
     part = UploadPart(id=ids.new("part"), created_at=ids.now(), upload_id=upload_id, stretch=stretch)
@@ -74,7 +76,8 @@ async def complete(service: Service, upload_id: str, body: UploadComplete, surfa
             f"The parts have {size} bytes in all, but the upload was created for {upload.bytes}.", param="part_ids"
         )
     try:
-        blob = await service.parts.join(upload_id, stretches, body.md5)
+        async with _unless_it_ends(service, upload_id):
+            blob = await service.parts.join(upload_id, stretches, body.md5)
     except WrongBytes as wrong:
         raise InvalidRequest(f"The parts are not what was meant to come: {wrong}.", param="md5") from wrong
     file = files.new(
@@ -121,6 +124,16 @@ async def pending(service: Service, upload_id: str) -> Upload:
     if upload is None:
         raise NotFound(f"No such Upload object: {upload_id}", param="id")
     return _still_pending(upload)
+
+
+@asynccontextmanager
+async def _unless_it_ends(service: Service, upload_id: str) -> AsyncGenerator[None]:
+    """What is no longer on the disk because the upload has ended meanwhile is told as that."""
+    try:
+        yield
+    except FileNotFoundError:
+        await pending(service, upload_id)
+        raise
 
 
 def _still_pending(upload: Upload) -> Upload:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import anyio
 import httpx2
 import pytest
 
+from kernelci.engine.blobs import Blob
 from kernelci.engine.service import Service
 from kernelci.protocol.objects import File
-from kernelci.protocol.uploads import LIFETIME, Upload
+from kernelci.protocol.uploads import LIFETIME, Stretch, Upload
 from tests.api.conftest import answered, app_of, client_of, service_in
 
 BEGUN = {"bytes": 6, "filename": "דו\u202eחות.csv", "mime_type": "text/csv", "purpose": "assistants"}
@@ -123,6 +125,59 @@ async def test_a_cancelled_upload_leaves_nothing(service: Service, api: httpx2.A
     assert left(service) == []
     refused = await api.post(f"/v1/uploads/{upload['id']}/parts", files={"data": b"def"})
     assert refused.status_code == 400
+
+
+@pytest.mark.parametrize("ended", ["cancelled", "completed"])
+async def test_a_part_that_comes_while_the_upload_ends_is_refused(api: httpx2.AsyncClient, ended: str) -> None:
+    upload = await begin(api)
+    part = await add(api, upload["id"], b"abcdef")
+
+    async def arriving() -> AsyncIterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="data"; filename="x"\r\n\r\nabc'
+        await end(api, upload["id"], part, ended)
+        yield b"def\r\n--b--\r\n"
+
+    typed = {"content-type": "multipart/form-data; boundary=b"}
+    refused = await api.post(f"/v1/uploads/{upload['id']}/parts", content=arriving(), headers=typed)
+    assert (refused.status_code, refused.json()["error"]["message"]) == (400, over(upload["id"], ended))
+
+
+@pytest.mark.parametrize("ended", ["cancelled", "completed"])
+async def test_an_upload_that_ends_while_it_is_put_together_ends_once(
+    service: Service, api: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    upload = await begin(api)
+    part = await add(api, upload["id"], b"abcdef")
+    join = service.parts.join
+
+    async def late(upload_id: str, stretches: Sequence[Stretch], md5: str | None) -> Blob:
+        monkeypatch.undo()
+        await end(api, upload_id, part, ended)
+        return await join(upload_id, stretches, md5)
+
+    monkeypatch.setattr(service.parts, "join", late)
+    refused = await complete(api, upload["id"], part)
+    assert (refused.status_code, refused.json()["error"]["message"]) == (400, over(upload["id"], ended))
+    assert len((await api.get("/v1/files")).json()["data"]) == (ended == "completed")
+    assert left(service) == []
+
+
+async def test_bytes_that_are_lost_are_no_fault_of_the_clients(service: Service, api: httpx2.AsyncClient) -> None:
+    upload = await begin(api)
+    part = await add(api, upload["id"], b"abcdef")
+    await service.parts.drop(upload["id"])
+    assert (await complete(api, upload["id"], part)).status_code == 500
+
+
+async def end(api: httpx2.AsyncClient, upload_id: str, part: str, how: str) -> None:
+    ended = await (
+        complete(api, upload_id, part) if how == "completed" else api.post(f"/v1/uploads/{upload_id}/cancel")
+    )
+    assert answered(ended)["status"] == how
+
+
+def over(upload_id: str, how: str) -> str:
+    return f"Upload {upload_id} has status '{how}', so nothing can be done with it."
 
 
 async def test_an_upload_past_its_time_is_gone(service: Service, api: httpx2.AsyncClient) -> None:
