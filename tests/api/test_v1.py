@@ -67,6 +67,15 @@ async def test_an_assistants_files(v1: httpx2.AsyncClient) -> None:
     assert (await v1.get(files, params={"after": second})).json()["error"]["param"] == "after"
 
 
+@pytest.mark.parametrize("value", [5, True, 0.5, ["a"], {"b": "c"}], ids=str)
+async def test_metadata_are_text_though_the_clients_types_let_anything_pass(
+    v1: httpx2.AsyncClient, value: object
+) -> None:
+    refused = await v1.post("/threads", json={"metadata": {"k": value}})
+    error = refused.json()["error"]
+    assert (refused.status_code, error["param"], error["code"]) == (400, "metadata.k", "invalid_type")
+
+
 async def test_an_assistant_has_twenty_files_at_most(v1: httpx2.AsyncClient) -> None:
     *twenty, last = await uploaded(v1, *map(str, range(21)))
     made = ok(await v1.post("/assistants", json={"model": "m", "file_ids": twenty}))
