@@ -23,6 +23,10 @@ JsonObject = dict[str, Any]
 Many = Annotated[tuple[ItemT, ...], Field(fail_fast=True)]
 """Items of a list that may be long, of which no more is looked at once one is wrong: only that one is told of."""
 
+Flag = Annotated[bool, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True)]
+"""As JSON has them: neither text nor each other."""
+
 
 def without_nulls(value: object) -> object:
     """The mapping without the keys whose value is null, which means absent; anything else as it is."""
@@ -81,7 +85,7 @@ class Function(Part):
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     description: str | None = None
     parameters: JsonObject = Field(default_factory=lambda: {"type": "object", "properties": {}})
-    strict: bool = False
+    strict: Flag = False
 
 
 class FunctionTool(Part):
@@ -145,7 +149,7 @@ class JsonSchema(Part):
     name: str
     description: str | None = None
     schema_: JsonObject | None = Field(default=None, alias="schema")
-    strict: bool | None = None
+    strict: Flag | None = None
 
 
 class AnswerFormat(Part):
@@ -162,7 +166,7 @@ class TruncationStrategy(Fields):
     """How much of a long thread the model is shown."""
 
     type: Literal["auto", "last_messages"] = "auto"
-    last_messages: int | None = Field(default=None, ge=1)
+    last_messages: Annotated[Whole, Field(ge=1)] | None = None
 
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]

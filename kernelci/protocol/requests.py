@@ -17,6 +17,7 @@ from kernelci.protocol.parts import (
     AnswerFormat,
     Attachment,
     Fields,
+    Flag,
     ForcedTool,
     FunctionTool,
     ImageFilePart,
@@ -26,6 +27,7 @@ from kernelci.protocol.parts import (
     Tool,
     ToolResources,
     TruncationStrategy,
+    Whole,
     without_nulls,
 )
 
@@ -119,8 +121,7 @@ Tools = Annotated[Many[Tool], Field(max_length=128), AfterValidator(_distinct)]
 RunTools = Annotated[Many[Tool], Field(max_length=20), AfterValidator(_distinct)]
 Temperature = Annotated[float, Field(strict=True, ge=0, le=2)]
 TopP = Annotated[float, Field(strict=True, ge=0, le=1)]
-Tokens = Annotated[int, Field(strict=True, ge=256)]
-Flag = Annotated[bool, Field(strict=True)]
+Tokens = Annotated[Whole, Field(ge=256)]
 Truncation = Annotated[TruncationStrategy, AfterValidator(_with_count)]
 ToolChoiceBody = Annotated[
     Annotated[Literal["none", "auto", "required"], Tag("text")]

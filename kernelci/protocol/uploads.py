@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from kernelci.protocol.objects import File, Object
-from kernelci.protocol.parts import JsonObject, Many, Part
+from kernelci.protocol.parts import JsonObject, Many, Part, Whole
 from kernelci.protocol.requests import Body
 
 Purpose = Literal["assistants", "vision", "batch", "fine-tune", "user_data", "evals"]
@@ -23,20 +23,26 @@ class ExpiresAfter(Body):
     """How long a file lives."""
 
     anchor: Literal["created_at"]
+    seconds: Annotated[Whole, Field(ge=3600, le=2_592_000)]
+
+
+class FormExpiresAfter(ExpiresAfter):
+    """The same in a form, where numbers are text."""
+
     seconds: Annotated[int, Field(ge=3600, le=2_592_000)]
 
 
 class FileCreate(Body):
-    """`POST /files`, but for the file itself. It comes as a form, so numbers are text."""
+    """`POST /files`, but for the file itself: a form."""
 
     purpose: Purpose
-    expires_after: ExpiresAfter | None = None
+    expires_after: FormExpiresAfter | None = None
 
 
 class UploadCreate(Body):
     """`POST /uploads`."""
 
-    bytes: Annotated[int, Field(strict=True, ge=1)]
+    bytes: Annotated[Whole, Field(ge=1)]
     filename: Annotated[str, Field(min_length=1)]
     mime_type: str
     purpose: Purpose

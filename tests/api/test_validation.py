@@ -207,6 +207,20 @@ FUNCTION = {"type": "function", "function": {"name": "f"}}
             "",
         ),
         (
+            RunCreate,
+            {"assistant_id": "asst_1", "truncation_strategy": {"type": "last_messages", "last_messages": "5"}},
+            "truncation_strategy.last_messages",
+            "invalid_type",
+            "expected an integer, but got a string",
+        ),
+        (
+            AssistantUpdate,
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "strict": "1"}}},
+            "response_format.json_schema.strict",
+            "invalid_type",
+            "expected a boolean, but got a string",
+        ),
+        (
             ThreadAndRunCreate,
             {"assistant_id": "asst_1", "thread": {"messages": [{"content": "x"}]}},
             "thread.messages[0].role",
