@@ -6,13 +6,23 @@ from starlette.responses import Response
 
 from kernelci.api.dialects.choice import UnknownApiVersion
 from kernelci.api.request import json_response
-from kernelci.errors import KernelciError, NotFound
+from kernelci.errors import InvalidRequest, KernelciError, NotFound
 from kernelci.protocol.ids import Surface
 from kernelci.protocol.parts import JsonObject
 
 
 class UnknownUrl(NotFound):
     """Invalid URL"""
+
+
+class BeyondTheEnd(InvalidRequest):
+    """The file ends before the range that was asked for. Its `size` is in bytes."""
+
+    status = 416
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The file has {size} bytes: the range that was asked for begins after its end.")
+        self.size = size
 
 
 def envelope(error: KernelciError) -> JsonObject:
@@ -34,5 +44,9 @@ def is_gateways(error: KernelciError, surface: Surface) -> bool:
 def refused(error: KernelciError, *, by_gateway: bool = False) -> Response:
     """The response to a request that failed. Clients repeat 5xx by themselves; ours may have had an effect."""
     body = gateway_envelope(error) if by_gateway else envelope(error)
-    headers = {"x-should-retry": "false"} if error.status >= 500 else None
+    headers: dict[str, str] = {}
+    if error.status >= 500:
+        headers["x-should-retry"] = "false"
+    if isinstance(error, BeyondTheEnd):
+        headers["content-range"] = f"bytes */{error.size}"
     return json_response(body, error.status, headers)

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import PurePosixPath
 
 import anyio
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable, Response
 
 from kernelci.api import forms
+from kernelci.api.envelope import BeyondTheEnd
 from kernelci.api.paging import page
 from kernelci.api.request import ApiRequest, answer, answer_deleted, answer_list, read_query
 from kernelci.api.validation import check
@@ -29,6 +30,22 @@ class _Download(FileResponse):
     """A file on its way out, in pieces that are worth a hop to a thread."""
 
     chunk_size = 1024 * 1024
+
+    @classmethod
+    def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
+        """From where to where, or nothing, which is all of it: so is a header answered that makes no sense.
+
+        Raises:
+            BeyondTheEnd: it would begin after the last byte.
+        """
+        try:
+            return super()._parse_range_header(http_range, file_size)
+        except MalformedRangeHeader:
+            return []
+        except RangeNotSatisfiable:
+            if "," in http_range:  # of several, some may be there
+                return []
+            raise BeyondTheEnd(file_size) from None
 
 
 async def create(request: ApiRequest) -> Response:
@@ -77,13 +94,11 @@ async def content(request: ApiRequest) -> Response:
     file = await _find(request)
     _check_downloadable(request, file)
     path = request.state["service"].blobs.path(file.blob)
-    if not await anyio.Path(path).exists():
-        raise NotFound(f"The bytes of {file.id} are lost.", param="id")
-    return _Download(
-        path,
-        media_type="application/octet-stream",
-        filename=PurePosixPath(file.filename).name or file.id,
-    )
+    try:
+        found = await anyio.Path(path).stat()
+    except FileNotFoundError:
+        raise NotFound(f"The bytes of {file.id} are lost.", param="id") from None
+    return _Download(path, media_type="application/octet-stream", filename=_name_in_header(file), stat_result=found)
 
 
 async def delete(request: ApiRequest) -> Response:
@@ -91,6 +106,11 @@ async def delete(request: ApiRequest) -> Response:
     file = await _find(request)
     await files.delete(request.state["service"], file)
     return answer_deleted(file.id, "file")
+
+
+def _name_in_header(file: File) -> str:
+    """The file's name without its folders. Half a surrogate pair, which JSON can write, is in no header."""
+    return PurePosixPath(file.filename).name.encode(errors="replace").decode() or file.id
 
 
 def _check_downloadable(request: ApiRequest, file: File) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kernelci.api.multipart import Multipart
 from kernelci.engine.service import Service
 from kernelci.errors import InvalidRequest
+from kernelci.protocol.objects import File
 from tests.api.conftest import answered, app_of, client_of, service_in
 
 PURPOSE = b'Content-Disposition: form-data; name="purpose"\r\n\r\nassistants'
@@ -99,6 +100,61 @@ async def test_a_download_names_its_file_and_nothing_else(
         assert response.headers["x-content-type-options"] == "nosniff"
         assert response.headers["content-length"] == "3"
         assert "set-cookie" not in response.headers
+
+
+async def test_half_a_surrogate_pair_in_a_name_keeps_nobody_from_the_file(
+    service: Service, api: httpx2.AsyncClient
+) -> None:
+    file = (await upload(api, PURPOSE, file_part())).json()
+    await service.store.edit(File, file["id"], lambda old: old.model_copy(update={"filename": "a\ud83d b.csv"}))
+    response = await api.get(f"/v1/files/{file['id']}/content")
+    assert response.headers["content-disposition"] == "attachment; filename*=utf-8''a%3F%20b.csv"
+    assert response.content == b"a,b"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "got", "of"),
+    [
+        ({"range": "bytes=2-4"}, 206, b"234", "bytes 2-4/10"),
+        ({"range": "bytes=7-"}, 206, b"789", "bytes 7-9/10"),
+        ({"range": "bytes=7-99"}, 206, b"789", "bytes 7-9/10"),
+        ({"range": "bytes=-3"}, 206, b"789", "bytes 7-9/10"),
+        ({"range": "bytes=-99"}, 206, b"0123456789", "bytes 0-9/10"),
+        ({"range": "bytes=0-1, 1-3"}, 206, b"0123", "bytes 0-3/10"),
+        ({"range": "bytes=0-1,20-"}, 200, b"0123456789", None),
+        ({"range": "bytes=4-2"}, 200, b"0123456789", None),
+        ({"range": "bytes=" + "9" * 5000 + "-"}, 200, b"0123456789", None),
+        ({"range": "x"}, 200, b"0123456789", None),
+        ({"range": "lines=1-2"}, 200, b"0123456789", None),
+        ({"range": "bytes=2-4", "if-range": '"another"'}, 200, b"0123456789", None),
+        ({"range": "bytes=20-", "if-range": '"another"'}, 200, b"0123456789", None),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_of_a_file_comes_the_range_that_is_asked_for_or_all_of_it(
+    api: httpx2.AsyncClient, wanted: dict[str, str], status: int, got: bytes, of: str | None
+) -> None:
+    file = (await upload(api, PURPOSE, file_part(b"0123456789"))).json()
+    response = await api.get(f"/v1/files/{file['id']}/content", headers=wanted)
+    assert (response.status_code, response.content, response.headers.get("content-range")) == (status, got, of)
+    head = await api.head(f"/v1/files/{file['id']}/content", headers=wanted)
+    assert (head.status_code, head.headers["content-length"], head.content) == (status, str(len(got)), b"")
+
+
+async def test_several_ranges_come_as_parts(api: httpx2.AsyncClient) -> None:
+    file = (await upload(api, PURPOSE, file_part(b"0123456789"))).json()
+    response = await api.get(f"/v1/files/{file['id']}/content", headers={"range": "bytes=0-1,8-"})
+    assert response.status_code == 206
+    assert response.headers["content-type"].startswith("multipart/byteranges; boundary=")
+    assert [part.partition(b"\r\n\r\n")[2] for part in response.content.split(b"\r\n--")[:2]] == [b"01", b"89"]
+
+
+@pytest.mark.parametrize("wanted", ["bytes=10-", "bytes=20-30", "bytes=-0"])
+async def test_a_range_beyond_the_end_is_refused_with_the_size(api: httpx2.AsyncClient, wanted: str) -> None:
+    file = (await upload(api, PURPOSE, file_part(b"0123456789"))).json()
+    refused = await api.get(f"/v1/files/{file['id']}/content", headers={"range": wanted})
+    assert (refused.status_code, refused.headers["content-range"]) == (416, "bytes */10")
+    assert refused.json()["error"]["type"] == "invalid_request_error"
 
 
 BAD_PURPOSE = PURPOSE.replace(b"assistants", b"fun")
