@@ -35,7 +35,8 @@ MOMENT = 0.5
 """Seconds for which a notebook may be behind while nobody waits for it."""
 
 KEPT = 64
-"""Notebooks whose fragments stay in memory: those used last."""
+HELD = 64 * 1024 * 1024
+"""Notebooks whose fragments stay in memory, and their bytes: those used last, the very last whatever its size."""
 
 DRAFT = ".draft-"
 _THREAD_ID = re.compile(r"[A-Za-z0-9_-]+")
@@ -46,6 +47,7 @@ class _Notebook:
 
     def __init__(self) -> None:
         self.fragments: dict[str, bytes] | None = None  # None: to be made from the store
+        self.size = 0  # of the fragments
         self.waiting: list[Message | Cell] = []
         self.asked = 0  # writings that were asked for
         self.answered = 0  # those of them that are over, well or not
@@ -58,11 +60,12 @@ class _Notebook:
 class NotebookWriter:
     """The Transcripts of one folder. `async with` makes it; leaving waits for what is still to be written."""
 
-    def __init__(self, folder: Path, load: Load, *, moment: float = MOMENT) -> None:
+    def __init__(self, folder: Path, load: Load, *, moment: float = MOMENT, held: int = HELD) -> None:
         self._folder = folder
         self._load = load
         self._notebooks: OrderedDict[str, _Notebook] = OrderedDict()
         self._moment = moment
+        self._held = held
 
     async def __aenter__(self) -> Self:
         await to_thread.run_sync(_prepare, self._folder)
@@ -97,17 +100,24 @@ class NotebookWriter:
         notebook = self._touch(thread_id)
         async with notebook.one_at_a_time:
             notebook.waiting.clear()
-            notebook.fragments = None
+            notebook.fragments, notebook.size = None, 0
             await to_thread.run_sync(partial(self.path(thread_id).unlink, missing_ok=True))
 
     def _touch(self, thread_id: str) -> _Notebook:
         notebook = self._notebooks.setdefault(thread_id, _Notebook())
         self._notebooks.move_to_end(thread_id)
-        if (surplus := len(self._notebooks) - KEPT) > 0:
-            idle = [id for id, each in self._notebooks.items() if not each.busy and each is not notebook]
-            for id in idle[:surplus]:
-                del self._notebooks[id]
+        self._make_room()
         return notebook
+
+    def _make_room(self) -> None:
+        """Forget what was used longest ago and is not in use, as long as there is too much."""
+        count, size = len(self._notebooks), sum(each.size for each in self._notebooks.values())
+        for id, each in list(self._notebooks.items())[:-1]:
+            if count <= KEPT and size <= self._held:
+                return
+            if not each.busy and not each.one_at_a_time.locked():
+                del self._notebooks[id]
+                count, size = count - 1, size - each.size
 
     def _ask(self, thread_id: str, items: Iterable[Message | Cell]) -> _Notebook:
         notebook = self._touch(thread_id)
@@ -130,10 +140,11 @@ class NotebookWriter:
             notebook.over.set()
             notebook.over = anyio.Event()
         notebook.busy = False
+        self._make_room()
 
     async def _try(self, thread_id: str, notebook: _Notebook) -> None:
         """Bring the file up to date. Whatever goes wrong, the next try begins from the store."""
-        known, notebook.fragments = notebook.fragments, None
+        known, notebook.fragments, notebook.size = notebook.fragments, None, 0
         try:
             if known is None:
                 notebook.waiting.clear()  # the store has them already
@@ -141,7 +152,8 @@ class NotebookWriter:
                 items, notebook.waiting = [*loaded, *notebook.waiting], []
             else:
                 items, notebook.waiting = notebook.waiting, []
-            notebook.fragments = await to_thread.run_sync(_save, self.path(thread_id), thread_id, known, items)
+            fragments = await to_thread.run_sync(_save, self.path(thread_id), thread_id, known, items)
+            notebook.fragments, notebook.size = fragments, sum(map(len, fragments.values()))
         except NotFound:
             notebook.waiting.clear()  # the thread was deleted
         except Exception as error:  # a notebook can be made again; nothing else should fail for it

@@ -244,6 +244,20 @@ async def test_threads_are_written_side_by_side_and_forgotten_in_turn(
     assert stored.reads[before:] == [names[0]]
 
 
+async def test_long_notebooks_are_forgotten_sooner_but_for_the_last(tmp_path: Path, stored: Stored) -> None:
+    names = ["small", "long", "longer", "longest"]
+    async with NotebookWriter(tmp_path, stored.load, held=50_000) as writer:
+        for factor, name in enumerate(names):
+            stored.threads[name] = [message(THREAD, "x" * 20_000 * factor)]
+            await writer.settled(name)
+        for name in reversed(names):
+            writer.put(name, message(THREAD, "?"))
+            await writer.settled(name)
+    assert stored.reads == [*names, "longer", "long", "small"], (
+        "the longest is more than all may have, and is there"
+    )
+
+
 @pytest.mark.parametrize("id", ["", "../x", "a/b", "a\0b", "x.y", "תיק"])
 async def test_only_an_id_has_a_path(writer: NotebookWriter, id: str) -> None:
     with pytest.raises(NotFound):
