@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TypedDict, TypeVar
 
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,6 +29,8 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 MAX_JSON = 8 * 1024 * 1024
 """Bytes of a JSON body; thirty messages of the longest kind. Files come as multipart and have their own limit."""
 
+LONG = 64 * 1024
+"""Bytes of a body from which on it is read in a worker thread: of the longest, that may take seconds."""
 
 _INCLUDE = ("include", "include[]")
 """The two spellings of the one parameter that is a list."""
@@ -50,11 +54,15 @@ async def read_body(request: ApiRequest, model: type[BodyT], kind: Kind | None =
         TooLarge: it is over `MAX_JSON`.
     """
     raw = await _read(request)
+    understand = partial(_understood, raw, model, kind, request.state["dialect"])
+    return await to_thread.run_sync(understand) if len(raw) >= LONG else understand()
+
+
+def _understood(raw: bytes, model: type[BodyT], kind: Kind | None, dialect: Dialect) -> BodyT:
     try:
         sent: object = parsed(raw) if raw.strip() else {}
     except ValueError as error:
         raise InvalidRequest(f"We could not parse the JSON body of your request. ({error})") from None
-    dialect = request.state["dialect"]
     body = upgrade(dialect, kind, sent) if kind else sent
     return check(model, body, strict=dialect.strict)
 

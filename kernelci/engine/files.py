@@ -56,7 +56,7 @@ async def must_exist(store: Store, file_ids: Iterable[str]) -> None:
     """
     for id in dict.fromkeys(file_ids):
         if await store.find(File, id) is None:
-            raise NotFound(f"No file found with id '{id}'.")
+            raise NotFound(f"No file found with id '{id[:64]}'.")
 
 
 def named_in(messages: Iterable[MessageCreate]) -> list[str]:

@@ -30,7 +30,7 @@ async def create(service: Service, thread_id: str, body: RunCreate, surface: Sur
     _check_choice(body, assistant)
     asking = approvals.asking(service.settings, assistant.metadata, thread.metadata, body.metadata)
     run = _run(service, thread_id, body, assistant, surface, asking)
-    return await _start(service, run, [threads.message(thread_id, each) for each in body.additional_messages])
+    return await _start(service, run, await threads.described(thread_id, body.additional_messages))
 
 
 async def create_with_thread(service: Service, body: ThreadAndRunCreate, surface: Surface) -> tuple[Thread, Run]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+
+from anyio import to_thread
 
 from kernelci.engine import files
 from kernelci.engine.assistants import merged
@@ -12,6 +14,9 @@ from kernelci.protocol import ids
 from kernelci.protocol.objects import Message, Thread
 from kernelci.protocol.parts import Attachment, CodeInterpreterResources, ContentPart, Text, TextPart
 from kernelci.protocol.requests import ContentBody, MessageCreate, TextContent, ThreadCreate, ThreadUpdate
+
+MANY = 100
+"""Messages from which on they are made in a worker thread, where nobody waits for it."""
 
 
 async def create(service: Service, body: ThreadCreate) -> Thread:
@@ -29,7 +34,7 @@ async def create(service: Service, body: ThreadCreate) -> Thread:
         metadata=body.metadata,
         tool_resources=body.tool_resources.resources(),
     )
-    messages = [message(thread.id, each) for each in body.messages]
+    messages = await described(thread.id, body.messages)
     thread = with_files(messages)(thread)
     await service.store.add(thread, *messages)
     service.transcripts.put(thread.id, *messages)
@@ -100,8 +105,17 @@ async def delete_message(service: Service, thread_id: str, message_id: str) -> N
     service.transcripts.put(thread_id)  # made anew of what there still is
 
 
+async def described(thread_id: str, bodies: Sequence[MessageCreate]) -> list[Message]:
+    """The messages that a client's request describes."""
+
+    def make() -> list[Message]:
+        return [message(thread_id, each) for each in bodies]
+
+    return await to_thread.run_sync(make) if len(bodies) >= MANY else make()
+
+
 def message(thread_id: str, body: MessageCreate) -> Message:
-    """The message that a client's request describes."""
+    """One of them."""
     now = ids.now()
     return Message(
         id=ids.new("message"),

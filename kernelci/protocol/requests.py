@@ -7,7 +7,8 @@ them, so the string "5" is no integer; a query's are text, and are read as numbe
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from collections.abc import Sized
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError, PydanticKnownError
@@ -31,6 +32,8 @@ from kernelci.protocol.parts import (
     without_nulls,
 )
 
+SizedT = TypeVar("SizedT", bound=Sized)
+
 
 class Body(Fields):
     """A request body. Unknown fields are ignored unless the server is strict."""
@@ -50,10 +53,18 @@ def _pairs(value: object) -> object:
     if not isinstance(value, dict):
         return value
     pairs = cast("dict[str, object]", without_nulls(cast("object", value)))
-    if len(pairs) > MOST_PAIRS:
-        context = {"field_type": "Dictionary", "max_length": MOST_PAIRS, "actual_length": len(pairs)}
-        raise PydanticKnownError("too_long", context)
-    return pairs
+    return _no_more_than(MOST_PAIRS, pairs)
+
+
+def _messages(value: object) -> object:
+    """The messages, counted before any is looked at, since that takes long."""
+    return _no_more_than(MOST_MESSAGES, cast("list[object]", value)) if isinstance(value, list) else value
+
+
+def _no_more_than(most: int, items: SizedT) -> SizedT:
+    if len(items) > most:
+        raise PydanticKnownError("too_long", {"field_type": "It", "max_length": most, "actual_length": len(items)})
+    return items
 
 
 def _distinct(tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
@@ -226,7 +237,7 @@ class MessageCreate(Body):
     metadata: MetadataBody = Field(default_factory=dict)
 
 
-MessagesBody = Annotated[Many[MessageCreate], Field(max_length=MOST_MESSAGES)]
+MessagesBody = Annotated[Many[MessageCreate], BeforeValidator(_messages)]
 
 
 class MetadataUpdate(Body):

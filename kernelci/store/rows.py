@@ -288,7 +288,7 @@ def expire(connection: Connection) -> None:
 
 def missing(kind: type[Object], id: str) -> NotFound:
     """What to say of an object that is not there."""
-    return NotFound(f"No {NOUNS[kind]} found with id '{id}'.")
+    return NotFound(f"No {NOUNS[kind]} found with id '{id[:64]}'.")
 
 
 def taken(kind: type[Object], id: str) -> InvalidRequest:

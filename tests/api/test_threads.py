@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import anyio
 import httpx2
 import pytest
 
+from kernelci.api.json_text import parsed
 from kernelci.api.request import MAX_JSON
+from kernelci.engine import threads
 from kernelci.engine.service import Service
 from tests.api.conftest import answered
 from tests.api.test_assistants import file_id
@@ -41,6 +45,38 @@ async def test_a_thread_needs_no_body_and_no_content_type(api: httpx2.AsyncClien
     ):
         made = answered(response)
         assert (made["metadata"], made["tool_resources"]) == ({}, {})
+
+
+async def test_a_long_body_is_worked_on_beside_the_loop(
+    api: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside: list[bool] = []
+
+    def noted(name: str, work: Callable[..., Any]) -> None:
+        def at_work(*args: Any) -> Any:
+            beside.append(threading.current_thread() is not threading.main_thread())
+            return work(*args)
+
+        monkeypatch.setattr(name, at_work)
+
+    noted("kernelci.api.request.parsed", parsed)
+    noted("kernelci.engine.threads.message", threads.message)
+    said = {"role": "user", "content": "x"}
+    for number, expected in ((2, [False]), (3000, [True])):
+        beside.clear()
+        made = await thread(api, messages=[said] * number)
+        assert beside == expected * (1 + number)
+    listed = await api.get(f"/v1/threads/{made['id']}/messages?limit=100")
+    assert (len(listed.json()["data"]), listed.json()["has_more"]) == (100, True)
+
+
+async def test_a_name_of_millions_of_characters_is_not_sent_back(api: httpx2.AsyncClient) -> None:
+    long = "x" * 1_000_000
+    run = await api.post("/v1/threads/runs", json={"assistant_id": f"asst_{long}"})
+    resources = {"code_interpreter": {"file_ids": [long]}}
+    for refused in (run, await api.post("/v1/threads", json={"tool_resources": resources})):
+        assert refused.status_code == 404
+        assert len(refused.content) < 300
 
 
 async def test_a_thread_begins_with_its_messages_in_their_order(service: Service, api: httpx2.AsyncClient) -> None:
