@@ -18,7 +18,7 @@ _AROUND = 1024 * 1024
 """Bytes of a request around its file: boundaries, headers, the other fields."""
 
 _LONGEST_FIELD = 4096
-_MOST_FIELDS = 64
+_MOST_PARTS = 64
 _WITHIN = re.compile(r"(\w+)\[(\w+)\]")
 
 
@@ -46,14 +46,18 @@ async def receive(
     if announced(request) > limit + _AROUND:
         raise _too_large(name, limit)
     body = Multipart(request.headers.get("content-type", ""), request.stream(), limit + _AROUND)
+    parts = 0
     while part := await body.next_part():
+        parts += 1
+        if parts > _MOST_PARTS:
+            raise InvalidRequest(f"The form has more than {_MOST_PARTS} parts.")
         if part.name == name and form.kept is None:
             form.filename = part.filename
             try:
                 form.kept = await keep(part.chunks())
             except TooManyBytes:
                 raise _too_large(name, limit) from None
-        elif part.name != name and len(form.fields) < _MOST_FIELDS:
+        elif part.name != name:
             _set(form.fields, part.name, await part.text(_LONGEST_FIELD))
     if form.kept is None:
         raise InvalidRequest(

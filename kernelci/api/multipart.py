@@ -31,6 +31,8 @@ class Multipart:
         if kind != b"multipart/form-data" or not options.get(b"boundary"):
             raise InvalidRequest("A file is uploaded as multipart/form-data, with a boundary.")
         self._arriving = arriving
+        self._delimiter = b"\r\n--" + options[b"boundary"]
+        self._before: bytes | None = b"\r\n"  # of the first boundary; None once that has come
         self._left = limit
         self._seen: deque[Part | bytes | None] = deque()  # None is where a part ends
         self._whole = False
@@ -80,9 +82,18 @@ class Multipart:
         if self._left < 0:
             raise TooLarge
         try:
-            self._parser.write(chunk)
+            self._parser.write(self._from_first_boundary(chunk))
         except FormParserError as error:
             raise _broken(error) from None
+
+    def _from_first_boundary(self, chunk: bytes) -> bytes:
+        """The bytes without what is before the first boundary: anything may stand there, for nobody (RFC 2046)."""
+        if self._before is None:
+            return chunk
+        come = self._before + chunk
+        at = come.find(self._delimiter)
+        self._before = None if at >= 0 else come[-len(self._delimiter) :]
+        return come[at + len(b"\r\n") :] if at >= 0 else b""
 
     def _on_field(self, data: bytes, start: int, end: int) -> None:
         self._field += data[start:end]

@@ -170,11 +170,12 @@ BAD_PURPOSE = PURPOSE.replace(b"assistants", b"fun")
         ((BAD_PURPOSE, file_part()), "purpose", "invalid_value"),
         ((file_part(), BAD_PURPOSE), "purpose", "invalid_value"),
         ((file_part(), PURPOSE + b"x" * 5000), "purpose", None),
+        ((file_part(), *[PURPOSE] * 64), None, None),
     ],
-    ids=["no file", "no purpose", "neither", "empty", "purpose unknown", "known too late", "purpose endless"],
+    ids=["no file", "no purpose", "neither", "empty", "purpose unknown", "known too late", "purpose endless", "65"],
 )
 async def test_a_refused_upload_leaves_nothing(
-    service: Service, api: httpx2.AsyncClient, parts: tuple[bytes, ...], param: str, code: str | None
+    service: Service, api: httpx2.AsyncClient, parts: tuple[bytes, ...], param: str | None, code: str | None
 ) -> None:
     response = await upload(api, *parts)
     assert response.status_code == 400
@@ -266,9 +267,15 @@ async def test_an_unknown_file_is_named_as_the_hosted_service_named_it(api: http
         assert (error["message"], error["param"]) == ("No such File object: file-abc123", "id")
 
 
-@given(st.lists(st.binary(max_size=200).filter(lambda data: b"--b=1" not in data), max_size=4), st.integers(1, 40))
-async def test_parts_come_out_as_they_went_in_however_they_were_cut(parts: list[bytes], size: int) -> None:
-    body = form(*(file_part(part) for part in parts))
+@given(
+    st.lists(st.binary(max_size=200).filter(lambda data: b"--b=1" not in data), max_size=4),
+    st.integers(1, 40),
+    st.sampled_from([b"", b"\r\n", b"a file, for those who cannot read it\r\n--b\r\n", b"x--b=1\r\n"]),
+)
+async def test_parts_come_out_as_they_went_in_however_they_were_cut(
+    parts: list[bytes], size: int, preamble: bytes
+) -> None:
+    body = preamble + form(*(file_part(part) for part in parts))
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
     multipart = Multipart(TYPED["content-type"], arriving(pieces), len(body))
     found: list[bytes] = []
