@@ -16,6 +16,7 @@ from kernelci.api.validation import check
 from kernelci.engine import files
 from kernelci.engine.blobs import Blob
 from kernelci.errors import InvalidRequest, NotFound
+from kernelci.protocol.filenames import LONGEST
 from kernelci.protocol.objects import File
 from kernelci.protocol.requests import FileListQuery
 from kernelci.protocol.uploads import FileCreate
@@ -109,8 +110,11 @@ async def delete(request: ApiRequest) -> Response:
 
 
 def _name_in_header(file: File) -> str:
-    """The file's name without its folders. Half a surrogate pair, which JSON can write, is in no header."""
-    return PurePosixPath(file.filename).name.encode(errors="replace").decode() or file.id
+    """The file's name without its folders: its end, if it is longer than names are, since clients bound headers.
+
+    Half a surrogate pair, which an import can bring, is in no header.
+    """
+    return PurePosixPath(file.filename).name[-LONGEST:].encode(errors="replace").decode() or file.id
 
 
 def _check_downloadable(request: ApiRequest, file: File) -> None:

@@ -102,13 +102,21 @@ async def test_a_download_names_its_file_and_nothing_else(
         assert "set-cookie" not in response.headers
 
 
-async def test_half_a_surrogate_pair_in_a_name_keeps_nobody_from_the_file(
-    service: Service, api: httpx2.AsyncClient
+@pytest.mark.parametrize(
+    ("filename", "named"),
+    [
+        ("a\ud83d b.csv", "filename*=utf-8''a%3F%20b.csv"),
+        ("x" * 1_000_000 + ".csv", f'filename="{"x" * 251}.csv"'),
+    ],
+    ids=["half a surrogate pair", "endless"],
+)
+async def test_a_name_that_no_header_can_hold_keeps_nobody_from_the_file(
+    service: Service, api: httpx2.AsyncClient, filename: str, named: str
 ) -> None:
     file = (await upload(api, PURPOSE, file_part())).json()
-    await service.store.edit(File, file["id"], lambda old: old.model_copy(update={"filename": "a\ud83d b.csv"}))
+    await service.store.edit(File, file["id"], lambda old: old.model_copy(update={"filename": filename}))
     response = await api.get(f"/v1/files/{file['id']}/content")
-    assert response.headers["content-disposition"] == "attachment; filename*=utf-8''a%3F%20b.csv"
+    assert response.headers["content-disposition"] == f"attachment; {named}"
     assert response.content == b"a,b"
 
 
