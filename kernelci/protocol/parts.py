@@ -48,9 +48,10 @@ class Fields(BaseModel):
         if not isinstance(value, dict):
             return value
         given = cast("dict[str, object]", without_nulls(cast("object", value)))
-        if len(given) <= len(cls.model_fields):
+        fields = cls.__pydantic_fields__  # `model_fields` takes longer than all else here
+        if len(given) <= len(fields):
             return given
-        known = {field.alias or name for name, field in cls.model_fields.items()}
+        known = {field.alias or name for name, field in fields.items()}
         unknown = next(key for key in given if key not in known)
         return {key: item for key, item in given.items() if key in known or key == unknown}
 
