@@ -35,7 +35,7 @@ from kernelci.engine.events import (
     UsageCounted,
 )
 from kernelci.engine.moves import answered, asked, moved, new_message, new_step
-from kernelci.engine.results import excerpts_of
+from kernelci.engine.results import excerpted
 from kernelci.errors import IllegalMove
 from kernelci.protocol import ids
 from kernelci.protocol.calls import Approval
@@ -284,9 +284,7 @@ class OpenRun:
         step = self._step_as_it_stands()
         check_step(step.status, event.status)
         moved = {"status": event.status, f"{event.status}_at": ids.now(), "expires_at": None}
-        step = step.model_copy(update={**moved, "last_error": event.error})
-        if isinstance(step.step_details, ToolCalls):
-            step = step.model_copy(update={"excerpts": excerpts_of(step.step_details)})
+        step = excerpted(step.model_copy(update={**moved, "last_error": event.error}))
         cut_short = [cell_of(output, step, code) for output, code in self._calls.cut_short()] if self._calls else []
         if isinstance(step.step_details, ToolCalls):
             self._images += figures(step.step_details)

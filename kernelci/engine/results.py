@@ -175,11 +175,13 @@ def excerpts_do(room: int) -> bool:
     return room <= EXCERPT
 
 
-def excerpts_of(details: ToolCalls) -> dict[str, Excerpt]:
-    """Excerpts of the long outputs of a step's cells, by call id."""
-    cells = (call for call in details.tool_calls if isinstance(call, CodeCall))
-    texts = ((call.id, whole(call.code_interpreter.outputs)) for call in cells)
-    return {id: excerpt(text, EXCERPT) for id, text in texts if len(text) > EXCERPT}
+def excerpted(step: RunStep) -> RunStep:
+    """A step that is over, with excerpts of the long outputs of its cells."""
+    details = step.step_details
+    calls = details.tool_calls if isinstance(details, ToolCalls) else ()
+    texts = {call.id: whole(call.code_interpreter.outputs) for call in calls if isinstance(call, CodeCall)}
+    excerpts = {id: excerpt(text, EXCERPT) for id, text in texts.items() if len(text) > EXCERPT}
+    return step.model_copy(update={"excerpts": excerpts}) if excerpts else step
 
 
 def whole(outputs: Iterable[CodeOutput]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from kernelci.engine.results import excerpted
 from kernelci.engine.threads import with_files
 from kernelci.imports.order import conversation
 from kernelci.protocol.objects import (
@@ -77,7 +78,7 @@ class ThreadParts:
         thread = self.thread or Thread(id=self.id, created_at=self.created_at)
         yield with_files(each for each in said if isinstance(each, Message) and each.role == "user")(thread)
         for object in said:
-            yield object
+            yield excerpted(object) if isinstance(object, RunStep) else object
             if isinstance(object, RunStep):
                 yield from _cells(object, picture)
 

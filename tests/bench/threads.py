@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from kernelci.engine.results import excerpts_of
+from kernelci.engine.results import excerpted
 from kernelci.protocol import ids
 from kernelci.protocol.objects import CodeCall, CodeRun, Logs, Message, Run, RunStep, Thread, ToolCalls
 from kernelci.protocol.parts import Text, TextPart
@@ -34,21 +34,17 @@ def printed(thread: Thread, count: int) -> Iterator[tuple[Run, RunStep]]:
     for _ in range(count):
         run = _ended(thread)
         code = CodeRun(input="show()", outputs=(Logs(logs=f"{WORDS[:99]}\n" * 10_000),))
-        details = ToolCalls(tool_calls=(CodeCall(id=ids.new_call(), code_interpreter=code),))
-        yield (
-            run,
-            RunStep(
-                id=ids.new("step"),
-                created_at=ids.now(),
-                run_id=run.id,
-                assistant_id=run.assistant_id,
-                thread_id=thread.id,
-                type="tool_calls",
-                status="completed",
-                step_details=details,
-                excerpts=excerpts_of(details),
-            ),
+        step = RunStep(
+            id=ids.new("step"),
+            created_at=ids.now(),
+            run_id=run.id,
+            assistant_id=run.assistant_id,
+            thread_id=thread.id,
+            type="tool_calls",
+            status="completed",
+            step_details=ToolCalls(tool_calls=(CodeCall(id=ids.new_call(), code_interpreter=code),)),
         )
+        yield run, excerpted(step)
 
 
 def _ended(thread: Thread) -> Run:

@@ -13,7 +13,7 @@ from kernelci.engine.counting import PICTURE_TOKENS, tokens_in
 from kernelci.engine.events import Call
 from kernelci.engine.ports import CODE_TOOL, Figures, Reply
 from kernelci.engine.prompt import Prompt, build_prompt
-from kernelci.engine.results import Result, excerpts_of
+from kernelci.engine.results import Result, excerpted
 from kernelci.protocol.objects import (
     ClientCall,
     CodeCall,
@@ -271,12 +271,8 @@ async def test_what_is_too_long_loses_outputs_then_figures_then_what_was_said_be
 async def test_of_a_long_output_the_excerpt_will_do_until_the_model_reads_it() -> None:
     logs = "\n".join(f"row {number}" for number in range(5000))
     whole = step("run_1", 0, ran("call_1", "1", Logs(logs=logs), Image(image=FileId(file_id="file-1"))))
-    assert isinstance(whole.step_details, ToolCalls)
-    brief = whole.model_copy(
-        update={
-            "step_details": ran("call_1", "1", Image(image=FileId(file_id="file-1"))),
-            "excerpts": excerpts_of(whole.step_details),
-        }
+    brief = excerpted(whole).model_copy(
+        update={"step_details": ran("call_1", "1", Image(image=FileId(file_id="file-1")))}
     )
     of_whole = await prompt_of(a_run(), whole, said("msg_1", "user", "And now?"))
     of_brief = await prompt_of(a_run(), brief, said("msg_1", "user", "And now?"))
