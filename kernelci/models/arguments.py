@@ -31,6 +31,9 @@ _QUOTED = re.compile(
 )
 """An object of code alone, whose own quotes need not be escaped: only the last one ends it."""
 
+_LONG = re.compile(r"""(?<=[:,{\[])\s*(?P<quote>"{3}|'{3})(?P<text>.*?)(?P=quote)(?=\s*[,}\]])""", re.DOTALL)
+"""A string with Python's long quotes."""
+
 _ESCAPE = re.compile(r"\\(?:u(?P<hex>[0-9a-fA-F]{4})|(?P<letter>.))", re.DOTALL)
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", '"': '"', "'": "'", "\\": "\\", "/": "/"}
 _STRICT = json.JSONDecoder()
@@ -52,6 +55,8 @@ def code_in(arguments: str) -> str:
 def loose_json(text: str) -> object:
     """The value that the text begins with, repaired where it is not quite JSON; None where there is none."""
     value = _first_value(text)
+    if value is None and len(text) <= _LONGEST_REPAIR:
+        value = _first_value(_LONG.sub(_requoted, text))
     return _repaired(text) if value is None else value
 
 
@@ -68,7 +73,7 @@ def _code_of_json(arguments: str) -> str | None:
         return None
     value = _first_value(arguments)
     if value is None and (quoted := _QUOTED.match(arguments)):
-        return _ESCAPE.sub(_unescaped, quoted["code"])
+        return _unquoted(quoted["code"], quoted["quote"])
     value = value or _repaired(arguments)
     return _code_of(cast("object", value), _DEPTH) if isinstance(value, dict) else None
 
@@ -109,6 +114,17 @@ def _decoded_again(text: str, depth: int) -> str:
             code = _code_of(cast("object", value), depth - 1)
             return text if code is None else code
     return text
+
+
+def _unquoted(text: str, quote: str) -> str:
+    """What a string holds. Between long quotes that span lines, escapes are Python's, for the code to have."""
+    if len(quote) > 1 and "\n" in text:
+        return text.strip("\n")
+    return _ESCAPE.sub(_unescaped, text)
+
+
+def _requoted(long: re.Match[str]) -> str:
+    return json.dumps(_unquoted(long["text"], long["quote"]))
 
 
 def _unescaped(escape: re.Match[str]) -> str:

@@ -30,7 +30,7 @@ def tool_meant(name: str, request: ModelRequest) -> str:
     An exact name is always that tool. Then `functions.weather` is weather, and `python`, `functions.python`,
     `execute` or `code_interpreter.run` the interpreter, if the request offers it.
     """
-    offered = [str(tool["function"]["name"]) for tool in request.tools]
+    offered = _offered(request)
     bare = _LEAKED.sub("", name).strip()
     parts = [part for part in _PARTS.split(bare) if part]
     for known in (name, bare, *parts[-1:]):
@@ -41,6 +41,15 @@ def tool_meant(name: str, request: ModelRequest) -> str:
     ):
         return CODE_TOOL
     return name
+
+
+def is_offered(name: str, request: ModelRequest, *, exactly: bool = False) -> bool:
+    """Whether a name means a tool that is offered: with `exactly` its own name, or that after a dot."""
+    return (name.rpartition(".")[2] if exactly else tool_meant(name, request)) in _offered(request)
+
+
+def _offered(request: ModelRequest) -> list[str]:
+    return [str(tool["function"]["name"]) for tool in request.tools]
 
 
 def _is_interpreter(name: str, parts: list[str]) -> bool:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 from kernelci.engine.ports import ModelRequest
-from kernelci.models.arguments import loose_json
-from kernelci.models.names import tool_meant
-from kernelci.models.written import MARKS, WrittenCall, calls_of, marked_calls
-from kernelci.protocol.parts import JsonObject
+from kernelci.models.marked import MARKS, mark_in, marked_calls
+from kernelci.models.names import is_offered
+from kernelci.models.pythonic import pythonic_calls
+from kernelci.models.written import Reading, WrittenCall, calls_in_json, calls_of, code_alone, plain_calls_of
 
 _PYTHON = frozenset({"python", "py", "python3", "ipython", "tool_code"})
-_JSON = frozenset({"", "json", "tool_call", "tool_calls", "tool", "function_call"})
+_CALLS = frozenset({"tool_call", "tool_calls", "tool", "function_call"})
+_JSON = frozenset({"", "json", *_CALLS})
 
 _KEY = (
     r"(?:name|type|id|function|function_name|function_call|tool|tool_name|tool_call|tool_calls|action|arguments"
@@ -25,17 +26,19 @@ _KEY = (
 )
 _CALL = re.compile(rf"""(?:\[\s*)?\{{\s*["']?{_KEY}["']?\s*:""")
 _MAYBE_CALL = re.compile(r"""(?:\[\s*)?(?:\{\s*(?:["']?\w{0,16}(?:["']\s*)?)?)?""")
+_PYTHONIC = re.compile(r"\[\s*[A-Za-z_][\w.]*\(")
+_MAYBE_PYTHONIC = re.compile(r"\[\s*(?:[A-Za-z_][\w.]*)?")
 _FENCE = re.compile(r"(?P<ticks>`{3,})[ \t]*(?P<info>[\w+.-]*)[^`\n]*\n")
 _MAYBE_FENCE = re.compile(r"`{1,2}|`{3,}[^`\n]*")
 
-Kind = Literal["marked", "json", "fence"]
+Kind = Literal["marked", "json", "pythonic", "fence"]
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """What held text turned out to be: words before calls, the calls, and what was said after them.
 
-    `shown` is code in a fence at the text's very end.
+    `shown` is code at the text's very end: in a fence, or alone in JSON.
     """
 
     text: str = ""
@@ -47,18 +50,21 @@ class Told:
 class Prose:
     """Takes one reply's text in pieces.
 
-    With `python`, a fenced Python block is held, too: it may be the last word.
+    With `python`, code that nothing but its form makes a call is held, too: it may be the last word. With
+    `only_marked` nothing is a call but what the model has marked as one.
     """
 
-    def __init__(self, request: ModelRequest, *, python: bool) -> None:
+    def __init__(self, request: ModelRequest, *, python: bool, only_marked: bool = False) -> None:
         self._request = request
         self._looking = bool(request.tools) and request.tool_choice != "none"
         self._python = python and request.offers_code and self._looking
+        self._only_marked = only_marked
         self._pending = ""
+        self._passed: list[str] = []  # of what is held, what need not be looked at again
         self._line = ""
         self._ticks: str | None = None
         self._held: Kind | None = None
-        self._sought = 0
+        self._said = False
 
     def feed(self, piece: str) -> str:
         """What of the text up to here is no call, and was not given yet."""
@@ -68,29 +74,40 @@ class Prose:
         said: list[str] = []
         while self._pending and (part := self._step()) is not None:
             said.append(part)
+        if self._held and self._held != "fence":
+            self._passed.append(self._pending)
+            self._pending = ""
         return "".join(said)
 
     def release(self) -> str:
         """What is held, given up: a call came by the endpoint's own way."""
-        held, self._pending, self._held, self._looking = self._pending, "", None, False
-        return held
+        self._looking = False
+        return self._let_go()
 
     def close(self) -> Told:
         """What the held text is, now that nothing follows it."""
-        held, kind = self._pending, self._held
-        self._pending, self._held = "", None
+        kind, held = self._held, self._let_go()
         match kind:
             case "marked":
                 calls, after = marked_calls(held)
                 return Told(calls=tuple(calls), after=after) if calls else Told(held)
             case "json":
-                calls = self._known(loose_json(held)) if held.rstrip().endswith(("}", "]")) else ()
-                return Told(calls=calls) if calls else Told(held)
+                return self._in_json(held, held, plain_calls_of)
+            case "pythonic":
+                calls = pythonic_calls(held)
+                offered = all(is_offered(call.name, self._request, exactly=True) for call in calls)
+                return Told(calls=tuple(calls)) if calls and offered else Told(held)
             case "fence":
-                self._ticks, self._sought = None, 0
+                self._ticks = None
                 return self._last_fence(held)
             case None:
                 return Told(held)
+
+    def _let_go(self) -> str:
+        held = "".join([*self._passed, self._pending])
+        self._passed.clear()
+        self._pending, self._held = "", None
+        return held
 
     def _last_fence(self, held: str) -> Told:
         opening = _FENCE.match(held.lstrip())
@@ -98,18 +115,18 @@ class Prose:
             return Told(held)
         inside = held.lstrip()[opening.end() :].rstrip()
         inside = inside.removesuffix(opening["ticks"]).rstrip("\n")
-        if opening["info"].lower() in _PYTHON:
+        info = opening["info"].lower()
+        if info in _PYTHON:
             return Told(held, shown=inside) if inside.strip() else Told(held)
-        calls = self._known(loose_json(inside))
-        return Told(calls=calls) if calls else Told(held)
+        return self._in_json(held, inside, calls_of if info in _CALLS else plain_calls_of)
 
-    def _known(self, value: object) -> tuple[WrittenCall, ...]:
-        """The calls that JSON is, if each is of a tool that is offered: bare JSON may be anything."""
-        if not self._python and isinstance(value, dict) and set(cast("JsonObject", value)) == {"code"}:
-            return ()  # from a model that knows how to call, it is an answer
-        calls = calls_of(cast("object", value))
-        offered = {str(tool["function"]["name"]) for tool in self._request.tools}
-        return tuple(calls) if all(tool_meant(call.name, self._request) in offered for call in calls) else ()
+    def _in_json(self, held: str, inside: str, reading: Reading) -> Told:
+        """What JSON is: calls if each is of a tool that is offered, as JSON may be anything; or code alone."""
+        if reading is plain_calls_of and (code := code_alone(inside)) is not None:
+            return Told(held, shown=code) if self._python and code.strip() else Told(held)
+        calls = calls_in_json(inside, reading)
+        offered = all(is_offered(call.name, self._request) for call in calls)
+        return Told(calls=tuple(calls)) if calls and offered else Told(held)
 
     def _step(self) -> str | None:
         """Move on by one part of what is pending; None where it is held, or more has to come first."""
@@ -127,7 +144,7 @@ class Prose:
                 self._held = kind
                 return ""
         if self._ticks is None:
-            mark = _mark_in(line)
+            mark = mark_in(line)
             if mark < len(line) and (self._line + line[:mark]).count("`") % 2:
                 return self._say(line[: mark + 1])  # in a line's code, it is only mentioned
             if mark == 0:
@@ -138,6 +155,8 @@ class Prose:
 
     def _beginning(self, start: str) -> Kind | Literal["maybe"] | None:
         """What a line that begins so may turn out to be."""
+        if self._only_marked:
+            return None
         if opening := _FENCE.match(start):
             info = opening["info"].lower()
             if self._python and info in _PYTHON:
@@ -146,7 +165,9 @@ class Prose:
             return self._json_kind(inside, "fence") if info in _JSON else None
         if not start or _MAYBE_FENCE.fullmatch(start):
             return "maybe"
-        return self._json_kind(start, "json")
+        if not self._said and _PYTHONIC.match(start):
+            return "pythonic"
+        return self._json_kind(start, "json") or self._perhaps_pythonic(start)
 
     def _json_kind(self, start: str, kind: Kind) -> Kind | Literal["maybe"] | None:
         """What JSON that begins so may turn out to be: where JSON was asked for, an answer."""
@@ -156,19 +177,29 @@ class Prose:
             return kind
         return "maybe" if _MAYBE_CALL.fullmatch(start) else None
 
+    def _perhaps_pythonic(self, start: str) -> Literal["maybe"] | None:
+        """Only a whole reply is such a call: its brackets have other meanings in a text."""
+        return "maybe" if not self._said and _MAYBE_PYTHONIC.fullmatch(start) else None
+
     def _past_fence(self) -> str | None:
         """A held block that other words follow was only shown."""
-        held = self._pending
-        if self._sought == 0:
+        held, at = self._pending, 0
+        if not self._passed:
             opening = _FENCE.match(held.lstrip())
             assert opening is not None
-            self._ticks, self._sought = opening["ticks"], held.index(opening[0]) + opening.end()
-        while (end := held.find("\n", self._sought) + 1) and not self._is_closing(held[self._sought : end]):
-            self._sought = end
-        if not end or not held[end:].strip():
-            return None
-        self._held, self._pending, self._line, self._ticks, self._sought = None, held[end:], "", None, 0
-        return held[:end]
+            self._ticks, at = opening["ticks"], held.index(opening[0]) + opening.end()
+        while (end := held.find("\n", at) + 1) and not self._is_closing(held[at:end]):
+            at = end
+        if end and held[end:].strip():
+            said = "".join([*self._passed, held[:end]])
+            self._passed.clear()
+            self._held, self._pending, self._line, self._ticks = None, held[end:], "", None
+            self._said = True
+            return said
+        if at:
+            self._passed.append(held[:at])
+            self._pending = held[at:]
+        return None
 
     def _is_closing(self, line: str) -> bool:
         line = line.strip()
@@ -177,6 +208,7 @@ class Prose:
     def _say(self, text: str) -> str:
         self._pending = self._pending[len(text) :]
         self._line += text
+        self._said = self._said or bool(text.strip())
         if text.endswith("\n"):
             self._pass_line(self._line.strip())
             self._line = ""
@@ -189,14 +221,3 @@ class Prose:
             self._ticks = opening["ticks"] if opening else None
         elif self._is_closing(line):
             self._ticks = None
-
-
-def _mark_in(line: str) -> int:
-    """Where the first mark begins, or may begin at the line's end; the line's length if nowhere."""
-    found = [at for mark in MARKS if (at := line.find(mark)) >= 0]
-    if found:
-        return min(found)
-    for at, letter in enumerate(line):
-        if letter in "<[" and any(mark.startswith(line[at:]) for mark in MARKS):
-            return at
-    return len(line)

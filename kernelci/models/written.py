@@ -1,10 +1,10 @@
-"""Calls that a model wrote into its text, in the words of the template it was trained with."""
+"""A call that a model wrote into its text; and the calls that JSON is, in which most templates have them."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -21,126 +21,109 @@ class WrittenCall:
     arguments: str
 
 
-MARKS = (
-    "<tool_call>",  # Hermes, Qwen, GLM
-    "<tool_calls>",
-    "<function_call>",
-    "<function=",  # Llama 3.1, Qwen Coder
-    "<|tool_call|>",  # Granite, Phi
-    "<|tool_call_start|>",
-    "[TOOL_CALLS]",  # Mistral
-    "[TOOL_REQUEST]",  # LM Studio, for models without a template for tools
-    "<|python_tag|>",  # Llama
-    "<｜tool▁calls▁begin｜>",  # DeepSeek
-)
-"""How such a call begins."""
-
-_PYTHON_TAG = "<|python_tag|>"
-_MARK = re.compile("|".join(map(re.escape, MARKS)))
-_CLOSED = re.compile(
-    r"</tool_calls?>|</function_call>|</function>|<\|/?tool_call(?:_end)?\|>|\[/TOOL_CALLS\]|\[END_TOOL_REQUEST\]"
-    r"|<｜tool▁calls▁end｜>|<\|eo[mt]_id\|>|<\|im_end\|>"
-)
-_CONTROL = re.compile(rf"{_CLOSED.pattern}|</s>")
-"""Control words, which are no part of what a model says."""
+Reading = Callable[[object], list[WrittenCall]]
+"""How the calls in a decoded value are read: `calls_of` or `plain_calls_of`."""
 
 _JSON = json.JSONDecoder(strict=False)
-_FUNCTION = re.compile(r"<function=(?P<name>[^>\s]+)>(?P<body>.*?)(?:</function>|\Z)", re.DOTALL)
-_PARAMETER = re.compile(r"<parameter=(?P<key>[^>\s]+)>(?P<value>.*?)(?:</parameter>|\Z)", re.DOTALL)
-_ARGUMENT = re.compile(r"<arg_key>(?P<key>.*?)</arg_key>\s*<arg_value>(?P<value>.*?)(?:</arg_value>|\Z)", re.DOTALL)
-_DEEPSEEK = re.compile(
-    r"<｜tool▁sep｜>(?P<name>[^\s`{]+)\s*(?:```(?:json)?)?(?P<body>.*?)(?:```|<｜|\Z)", re.DOTALL
-)
-_NAMED = re.compile(r"\s*(?P<name>[\w.:/-]+)\s*(?:\[CALL_ID\]\w*)?(?:\[ARGS\])?\s*(?P<body>\{.*)", re.DOTALL)
+_BETWEEN = re.compile(r"[\s;,]*")
+_REST = re.compile(r"[\s;,}\]]*")  # a bracket too many is no word
 
 _NAME_KEYS = ("name", "function_name", "tool_name", "tool", "function", "action")
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "params", "tool_input", "action_input", "input", "kwargs")
-
-
-def marked_calls(text: str) -> tuple[list[WrittenCall], str]:
-    """The calls in a text that begins with one of MARKS, and what the model said after them.
-
-    Nothing is found where what follows the mark cannot be a call.
-    """
-    calls: list[WrittenCall] = []
-    after = ""
-    for mark, body in _blocks(text):
-        found, after = _json_calls(body)
-        if not found:
-            inside, after = _split(body)
-            found = _calls_in(mark, inside)
-        calls += found
-    return calls, _CONTROL.sub("", after) if calls else ""
+_WRAPPING = ("tool_calls", "tool_call", "function_call", "function")
+_BESIDE = frozenset({"type", "id"})
+_AROUND = frozenset({*_BESIDE, "index", "role", "content"})
 
 
 def calls_of(value: object) -> list[WrittenCall]:
-    """The calls that a decoded JSON value is: one object, a list of them, or a whole message."""
+    """The calls that a decoded JSON value is: one object, a list of them, or a whole message.
+
+    Read so where the model has said that it is a call: there, a name is enough, or code alone.
+    """
     if isinstance(value, list):
         return [call for each in cast("list[object]", value) for call in calls_of(each)]
     if not isinstance(value, dict):
         return []
     fields = cast("JsonObject", value)
-    for key in ("tool_calls", "tool_call", "function_call", "function"):
-        if isinstance(fields.get(key), dict | list):
-            return calls_of(fields[key])
+    if wrapping := _wrapping(fields):
+        return calls_of(fields[wrapping])
     if set(fields) == {"code"}:
         return [WrittenCall(CODE_TOOL, json.dumps(fields, ensure_ascii=False))]
-    name_key = next((key for key in _NAME_KEYS if isinstance(fields.get(key), str)), None)
-    return [WrittenCall(fields[name_key], _arguments(fields, name_key))] if name_key else []
-
-
-def _arguments(fields: JsonObject, name_key: str) -> str:
+    name_key = _name_key(fields)
+    if name_key is None:
+        return []
     key = next((key for key in _ARGUMENT_KEYS if key in fields), None)
-    rest = {name: value for name, value in fields.items() if name not in {name_key, "type", "id"}}
-    value = fields[key] if key else rest
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    rest = {name: value for name, value in fields.items() if name not in {name_key, *_BESIDE}}
+    return [WrittenCall(fields[name_key], _as_text(fields[key] if key else rest))]
 
 
-def _blocks(text: str) -> Iterator[tuple[str, str]]:
-    """Each mark with what stands between it and the next."""
-    marks = list(_MARK.finditer(text))
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    for mark, end in zip(marks, ends, strict=True):
-        whole_tag = mark[0] == "<function="
-        yield mark[0], text[mark.start() if whole_tag else mark.end() : end]
+def plain_calls_of(value: object) -> list[WrittenCall]:
+    """The calls that a value is which nothing marks as one: each has a name and arguments, and nothing besides.
+
+    An answer in JSON may have a name, too; so a list of which one is no call has none.
+    """
+    if isinstance(value, list):
+        each = [plain_calls_of(item) for item in cast("list[object]", value)]
+        return [call for calls in each for call in calls] if all(each) else []
+    if not isinstance(value, dict):
+        return []
+    fields = cast("JsonObject", value)
+    if wrapping := _wrapping(fields):
+        return plain_calls_of(fields[wrapping]) if fields.keys() - {wrapping} <= _AROUND else []
+    name_key = _name_key(fields)
+    keys = [key for key in _ARGUMENT_KEYS if key in fields]
+    if name_key is None or len(keys) != 1 or fields.keys() - {name_key, *keys} - _BESIDE:
+        return []
+    return [WrittenCall(fields[name_key], _as_text(fields[keys[0]]))]
 
 
-def _split(body: str) -> tuple[str, str]:
-    """What a call's tags hold, and what follows the last of them."""
-    closed = list(_CLOSED.finditer(body))
-    return (body[: closed[0].start()], body[closed[-1].end() :]) if closed else (body, "")
-
-
-def _calls_in(mark: str, body: str) -> list[WrittenCall]:
-    if functions := list(_FUNCTION.finditer(body)):
-        return [WrittenCall(found["name"], _parameters(found["body"])) for found in functions]
-    if found := list(_DEEPSEEK.finditer(body)):
-        return [WrittenCall(each["name"], each["body"].strip()) for each in found]
-    if pairs := list(_ARGUMENT.finditer(body)):
-        fields = {pair["key"].strip(): pair["value"] for pair in pairs}
-        return [WrittenCall(body[: pairs[0].start()].strip(), json.dumps(fields, ensure_ascii=False))]
-    if named := _NAMED.match(body):
-        return [WrittenCall(named["name"], named["body"].strip())]
-    if calls := calls_of(loose_json(body)):
-        return calls
-    return [WrittenCall(CODE_TOOL, json.dumps({"code": body.strip("\n")}))] if mark == _PYTHON_TAG else []
-
-
-def _parameters(body: str) -> str:
-    """The arguments of `<function=name>`: parameters in tags of their own, or JSON."""
-    found = {each["key"]: each["value"].removeprefix("\n").removesuffix("\n") for each in _PARAMETER.finditer(body)}
-    return json.dumps(found, ensure_ascii=False) if found else body.strip()
-
-
-def _json_calls(body: str) -> tuple[list[WrittenCall], str]:
-    """The calls in JSON values that follow one another, a semicolon or a line between them; and what is left."""
+def json_calls(text: str, at: int, reading: Reading) -> tuple[list[WrittenCall], int]:
+    """The calls in JSON values that follow one another from `at` on, and where the last of them ends."""
     calls: list[WrittenCall] = []
-    rest = body.lstrip()
-    while rest.startswith(("{", "[")):
+    while True:
+        between = _BETWEEN.match(text, at)
+        start = between.end() if between else at
+        if not text.startswith(("{", "["), start):
+            return calls, at
         try:
-            value, end = _JSON.raw_decode(rest)
+            value, end = _JSON.raw_decode(text, start)
+            found = reading(cast("object", value))
         except (ValueError, RecursionError):
-            break
-        calls += calls_of(cast("object", value))
-        rest = rest[end:].lstrip(" \t\r\n;,")
-    return calls, rest
+            return calls, at
+        if not found:
+            return calls, at
+        calls += found
+        at = end
+
+
+def calls_in_json(text: str, reading: Reading) -> list[WrittenCall]:
+    """The calls that a text of JSON is from end to end; repaired where it is not quite JSON."""
+    calls, end = json_calls(text, 0, reading)
+    if calls:
+        return calls if _REST.fullmatch(text, end) else []
+    return reading(loose_json(text)) if text.rstrip().endswith(("}", "]")) else []
+
+
+def code_alone(text: str) -> str | None:
+    """The code in JSON that is nothing but `{"code": "..."}`."""
+    try:
+        value, end = _JSON.raw_decode(text.strip())
+        rest = text.strip()[end:]
+    except (ValueError, RecursionError):
+        value, rest = loose_json(text), ""
+    fields = cast("JsonObject", value) if isinstance(value, dict) else {}
+    code = fields.get("code")
+    return code if isinstance(code, str) and len(fields) == 1 and _REST.fullmatch(rest) else None
+
+
+def _wrapping(fields: JsonObject) -> str | None:
+    """The key under which a message, or the hosted service's own form, has the call itself."""
+    return next((key for key in _WRAPPING if isinstance(fields.get(key), dict | list)), None)
+
+
+def _name_key(fields: JsonObject) -> str | None:
+    return next((key for key in _NAME_KEYS if isinstance(fields.get(key), str)), None)
+
+
+def _as_text(arguments: object) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -30,6 +31,13 @@ PARTS = st.sampled_from(
         "[TOOL_CALLS]",
         '{"code":"1"}',
         '{"name":"weather","arguments":{}}',
+        "[weather(city='Haifa')]",
+        "<function=f>",
+        "<parameter=code>",
+        "</parameter>",
+        "</function>",
+        '<invoke name="f">',
+        "<|tool_call_begin|>f:0",
         "<think>",
         "</think>",
         "[THINK]",
@@ -96,9 +104,37 @@ def test_json_that_was_asked_for_is_an_answer_and_said_as_it_comes():
     assert prose.close() == Told()
 
 
-def test_bare_arguments_are_a_call_only_of_a_model_that_knows_no_better():
+def test_bare_arguments_may_be_a_call_only_of_a_model_that_knows_no_better():
     assert heard('{"code": "1"}', [], python=False) == ("", Told('{"code": "1"}'))
-    assert [call.name for call in heard('{"code": "1"}', [], python=True)[1].calls] == ["code_interpreter"]
+    assert heard('{"code": "1"}', [], python=True) == ("", Told('{"code": "1"}', shown="1"))
+    assert heard('{"code": 404}', [], python=True) == ("", Told('{"code": 404}'))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "Python", "created": 1991}',
+        '{"name": "python", "code": "1", "warning": "never run this"}',
+        '{"name": "code", "arguments": {}, "args": {}}',
+        '[{"name": "python", "arguments": {"code": "1"}}, {"name": "Run"}]',
+        '{"name": "python", "arguments": {"code": "1"}}\n{"name": "Run"}',
+        '{"name": "python", "arguments": {"code": "1"}}\nThat is JSON. {x}',
+        '{"tool_calls": [{"name": "python", "arguments": {"code": "1"}}], "cost": 3}',
+        '{"name": "search_web", "arguments": {}}',
+        "[run(x=1)]",
+        "[weather(city=city)]",
+        "Well: \n[weather(city='Haifa')]",
+    ],
+)
+def test_an_answer_that_looks_like_a_call_is_said(text: str):
+    for shown in (text, f"```json\n{text}\n```"):
+        said, told = heard(shown, [], python=True)
+        assert (said + told.text, told.calls) == (shown, ())
+
+
+def test_a_fence_that_says_it_is_a_call_is_read_as_a_marked_one():
+    _, told = heard('```tool_call\n{"name": "python", "code": "1"}\n```', [], python=False)
+    assert [call.arguments for call in told.calls] == ['{"code": "1"}']
 
 
 def said_aloud(text: str, cuts: list[int], *, from_the_start: bool) -> str:

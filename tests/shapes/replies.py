@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import json
 
-from tests.shapes.shape import CODE, Shape, called, said, shape
+from tests.shapes.shape import ARGUMENTS, CALL, CODE, FENCED, WEATHER, Shape, called, said, shape
+from tests.shapes.written import WRITTEN
 from tests.upstream import Chunks, Fails, Says, call_chunk, finish_chunk, text_chunk
-
-ARGUMENTS = json.dumps({"code": CODE})
-CALL = json.dumps({"name": "code_interpreter", "arguments": {"code": CODE}})
-WEATHER = json.dumps({"name": "weather", "arguments": {"city": "Haifa"}})
-HARMONY = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary to=functions."
-FENCED = f"```python\n{CODE}\n```"
 
 
 def piece(arguments=None, name=None, **more):
@@ -117,56 +112,12 @@ ARGUED = [
     }.items()
 ]
 
-WRITTEN = [
-    said("Hermes `<tool_call>`", f"Let me see.\n<tool_call>\n{CALL}\n</tool_call>", text="Let me see."),
-    said(
-        "Hermes, two calls",
-        f"<tool_call>\n{CALL}\n</tool_call>\n<tool_call>\n{WEATHER}\n</tool_call>",
-        calls=(("weather", '{"city": "Haifa"}'),),
-    ),
-    said("Hermes, never closed", f"<tool_call>\n{CALL}"),
-    said("Hermes, broken JSON", "<tool_call>\n" + CALL[:-2] + "\n</tool_call>"),
-    said(
-        "Qwen Coder's XML",
-        f"<tool_call>\n<function=code_interpreter>\n<parameter=code>\n{CODE}\n</parameter>\n</function>\n</tool_call>",
-    ),
-    said(
-        "GLM's keys and values",
-        f"<tool_call>code_interpreter\n<arg_key>code</arg_key>\n<arg_value>{CODE}</arg_value>\n</tool_call>",
-    ),
-    said("Mistral `[TOOL_CALLS]`, a list", f"[TOOL_CALLS] [{CALL}]</s>"),
-    said("Mistral `[TOOL_CALLS]`, a name", f"[TOOL_CALLS]code_interpreter[ARGS]{ARGUMENTS}"),
-    said("Llama `<|python_tag|>`, JSON", "<|python_tag|>" + CALL.replace("arguments", "parameters") + "<|eom_id|>"),
-    said("Llama `<|python_tag|>`, Python", f"<|python_tag|>{CODE}"),
-    said("Llama `<function=…>`", f"<function=code_interpreter>{ARGUMENTS}</function>"),
-    said("LM Studio `[TOOL_REQUEST]`", f"[TOOL_REQUEST]{CALL}[END_TOOL_REQUEST]"),
-    said(
-        "DeepSeek's marks",
-        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>code_interpreter\n"
-        f"```json\n{ARGUMENTS}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
-    ),
-    said("gpt-oss's channels", f"{HARMONY}code_interpreter <|constrain|>json<|message|>{ARGUMENTS}<|call|>"),
-    said(
-        "gpt-oss's channels, Python as it is",
-        f"<|start|>assistant<|channel|>analysis to=python code<|message|>{CODE}<|call|>",
-    ),
-    said(
-        "gpt-oss's channels, words before a call",
-        f"<|channel|>commentary<|message|>Let me see.<|end|>{HARMONY}python<|message|>{ARGUMENTS}",
-        text="Let me see.",
-    ),
-    said("bare JSON", CALL),
-    said("bare JSON, a wrong name and `parameters`", json.dumps({"name": "python", "parameters": {"code": CODE}})),
-    said("bare JSON, a list of calls", f"[{CALL}]"),
-    said("bare JSON of arguments alone", ARGUMENTS),
-    said("bare JSON, as the hosted service has it", json.dumps({"type": "function", "function": json.loads(CALL)})),
-    said("bare JSON after a sentence", f"I will compute it.\n{CALL}", text="I will compute it."),
-    said("fenced JSON", f"```json\n{json.dumps(json.loads(CALL), indent=2)}\n```"),
-    said("fenced JSON after a sentence", f"I will compute it.\n\n```\n{CALL}\n```\n", text="I will compute it."),
-]
-
 MENTIONED = "Write `<tool_call>{}</tool_call>`."
 ANSWER = '{"name": "Ada", "born": 1815}'
+ABOUT_PYTHON = '{"name": "Python", "created": 1991, "creator": "Guido van Rossum"}'
+NAMES = '[{"name": "Python", "arguments": "3"}, {"name": "Run", "since": 2001}]'
+WARNED = '{"name": "python", "code": "import this", "warning": "never run this"}'
+PYTHONIC = "[forecast(city='Haifa')]"
 XML = "```xml\n<think>\n</think>\n```"
 EXPLAINED = f"A call looks so:\n```json\n{CALL}\n```\nThat is all."
 
@@ -188,6 +139,22 @@ SHOWN = [
     said("a mark in a line of code", MENTIONED, codes=(), text=MENTIONED),
     said("a mark that begins no call", "<tool_call> is a tag.", codes=(), text="<tool_call> is a tag."),
     said("JSON that is an answer", ANSWER, codes=(), text=ANSWER),
+    said("JSON that is an answer, about Python", ABOUT_PYTHON, codes=(), text=ABOUT_PYTHON),
+    said("JSON that is an answer, a list", NAMES, codes=(), text=NAMES),
+    said("JSON that is an answer, with code", WARNED, codes=(), text=WARNED),
+    said(
+        "JSON that is an answer, fenced",
+        f"```json\n{ABOUT_PYTHON}\n```",
+        codes=(),
+        text=f"```json\n{ABOUT_PYTHON}\n```",
+    ),
+    Shape(
+        "JSON of code alone from a model that can call tools",
+        [Says('{"code": "IL"}'), Chunks([call_chunk(whole()), finish_chunk()])],
+        codes=(),
+        text='{"code": "IL"}',
+    ),
+    said("a list as Python's, of what is no tool", PYTHONIC, codes=(), text=PYTHONIC),
     said("a thought in fenced code", XML, codes=(), text=XML),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,11 @@ from tests.upstream import Answer, Body, Chunks, Upstream, call_chunk, finish_ch
 
 CODE = 'total = sum(range(4))\nprint(f"{total} is the sum")'
 """What the model wants run in every shape, unless it says otherwise: two lines, quotes and braces."""
+
+ARGUMENTS = json.dumps({"code": CODE})
+CALL = json.dumps({"name": "code_interpreter", "arguments": {"code": CODE}})
+WEATHER = json.dumps({"name": "weather", "arguments": {"city": "Haifa"}})
+FENCED = f"```python\n{CODE}\n```"
 
 QUESTION = ModelRequest(
     "model",
