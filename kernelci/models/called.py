@@ -15,11 +15,14 @@ from kernelci.protocol import ids
 
 
 class Called:
-    """A call in the making, under our id. `index` and `theirs` are the endpoint's number and id for it."""
+    """A call in the making, under our id. `index` and `theirs` are the endpoint's number and id for it; one that
+    `is_written` came in the text, and not by the endpoint's own way.
+    """
 
     def __init__(self, request: ModelRequest, index: int | None = None, theirs: str | None = None) -> None:
         self.index = index
         self.theirs = theirs
+        self.is_written = False
         self.id = ids.new_call()
         self.name = ""
         self.shown = 0
@@ -35,6 +38,7 @@ class Called:
     def as_written(cls, request: ModelRequest, call: WrittenCall, after: str = "") -> Called:
         """A call that was written into the text; `after` is what was said after it."""
         called = cls(request)
+        called.is_written = True
         called.name = tool_meant(whole(call.name), request)
         called._pieces.append(call.arguments)
         called._then.append(after)

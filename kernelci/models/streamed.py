@@ -100,8 +100,8 @@ class StreamedReply:
 
     @property
     def has_called(self) -> bool:
-        """Whether there is a call in it, so far as has been read."""
-        return bool(self._calls)
+        """Whether a call came by the endpoint's own way, so far as has been read: the model can call tools."""
+        return any(not call.is_written for call in self._calls)
 
     async def end_text(self) -> bool:
         """Say what text still waits, and take up the calls in it. Tells whether it ends in fenced Python.

@@ -50,6 +50,24 @@ async def test_a_model_is_tried_once(upstream):
     assert "tools" not in second
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        Says('{"name": "code_interpreter", "arguments": {"code": "1"}}'),
+        Says("<function=code_interpreter>1</function>"),
+        Says("<|python_tag|>1"),
+    ],
+)
+async def test_a_call_in_the_text_does_not_tell_that_a_model_can_call_tools(upstream, written):
+    answers = [written, FENCED, Says("I have no tools."), Says('{"code": "2"}')]
+    assert await replies(upstream, answers, WITH_CODE, WITH_CODE, WITH_CODE) == [["1"], ["6 * 7"], ["2"]]
+
+
+async def test_a_call_in_the_text_does_not_untell_it(upstream):
+    answers = [Runs("1"), Says("<function=code_interpreter>2</function>"), FENCED]
+    assert await replies(upstream, answers, WITH_CODE, WITH_CODE, WITH_CODE) == [["1"], ["2"], []]
+
+
 @pytest.mark.parametrize("trial", [Fails(500), Says("Let me thi", finish="length")])
 async def test_a_trial_that_tells_nothing_runs_nothing_and_is_made_again(upstream, trial):
     answers = [FENCED, trial, FENCED, Runs("1")]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.shapes.replies import FAMILIES
 from tests.shapes.shape import Shape, ask, judge
 from tests.shapes.table import current, made
 from tests.shapes.upstreams import SERVERS
+from tests.shapes.written import WRITTEN
 from tests.upstream import Upstream
 
 
@@ -23,6 +26,12 @@ def upstream():
 )
 async def test_a_shape_is_recovered(shape: Shape, upstream: Upstream):
     judge(shape, await ask(shape, upstream))
+
+
+@pytest.mark.parametrize("shape", [pytest.param(each, id=each.name) for each in WRITTEN])
+async def test_a_model_that_writes_its_calls_is_heard_again(shape: Shape, upstream: Upstream):
+    again = replace(shape, answers=[*shape.answers, shape.answers[0]], replies=2)
+    judge(shape, await ask(again, upstream))
 
 
 @pytest.mark.parametrize(
