@@ -3,8 +3,8 @@
 <|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary to=functions.f <|constrain|>json
 <|message|>{"city": "Haifa"}<|call|>
 
-The grammar is in the model's own documentation, under the name harmony. Thoughts are dropped here; a call is put in
-the words of other templates, which written.py reads.
+The grammar is in the model's own documentation, under the name harmony. Thoughts are kept apart here; a call is put
+in the words of other templates, which marked.py reads.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Channels:
         self._found: bool | None = None
         self._header: str | None = ""
         self._thinks = False
+        self._thoughts: list[str] = []
         self._recipient = ""
         self._closing = ""
 
@@ -46,6 +47,11 @@ class Channels:
         """The rest, now that nothing follows."""
         rest, self._pending = self._pending, ""
         return self._body(rest) + self._end() if self._found else rest
+
+    @property
+    def thoughts(self) -> str:
+        """What was thought up to here."""
+        return "".join(self._thoughts)
 
     def _parts(self) -> Iterator[str]:
         while word := _WORD.search(self._pending):
@@ -74,6 +80,7 @@ class Channels:
             self._header = (self._header + text)[:_LONGEST_HEADER]
             return ""
         if self._thinks:
+            self._thoughts.append(text)
             return ""
         if not self._recipient or self._closing:
             return text
@@ -86,6 +93,9 @@ class Channels:
         return opening + arguments
 
     def _end(self) -> str:
+        if self._thinks:
+            self._thoughts.append("\n")
+        self._thinks = False
         closing, self._closing, self._header, self._recipient = self._closing, "", "", ""
         return closing
 

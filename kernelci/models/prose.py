@@ -221,3 +221,11 @@ class Prose:
             self._ticks = opening["ticks"] if opening else None
         elif self._is_closing(line):
             self._ticks = None
+
+
+def calls_thought(thoughts: str, request: ModelRequest) -> tuple[WrittenCall, ...]:
+    """The calls in a model's thoughts, which it has marked as such, and of tools that are offered."""
+    prose = Prose(request, python=False, only_marked=True)
+    prose.feed(thoughts)
+    calls = prose.close().calls
+    return calls if all(is_offered(call.name, request) for call in calls) else ()

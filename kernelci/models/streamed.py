@@ -16,7 +16,7 @@ from kernelci.models.chunks import MOST_TOKENS, CallPiece, Chunk, Counted, Delta
 from kernelci.models.endpoint import TooLong
 from kernelci.models.habits import Habits
 from kernelci.models.partial import Characters, PartialCode
-from kernelci.models.prose import Prose, Told
+from kernelci.models.prose import Prose, Told, calls_thought
 from kernelci.models.thoughts import Thoughts
 from kernelci.models.tokens import CHARACTERS_A_CALL, LONG_TOKEN, characters_in, estimated
 from kernelci.models.written import WrittenCall
@@ -119,6 +119,8 @@ class StreamedReply:
             await self._say(told.text)
         for call in told.calls:
             await self._take_written(call, told.after if call is told.calls[-1] else "")
+        if not self._text and not self._calls and told.shown is None:
+            await self._take_thoughts()
         return told.shown is not None
 
     async def close(self, *, runs_shown: bool = False, beside: Usage | None = None) -> Reply:
@@ -147,7 +149,7 @@ class StreamedReply:
     async def _take(self, delta: Delta) -> None:
         if delta.thought:
             self._measure(delta.thought)
-            await self._hear(self._thoughts.none_here())
+            await self._hear(self._thoughts.apart(delta.thought))
         words = delta.content or delta.refusal or ""
         self._measure(words)
         await self._hear(self._thoughts.feed(self._channels.feed(self._characters.feed(words))))
@@ -160,6 +162,18 @@ class StreamedReply:
             call.add(piece)
             if call is self._calls[0] or not self._one_call:
                 await self._show(call)
+
+    async def _take_thoughts(self) -> None:
+        """Run or say what was thought, where that is all: some servers take a whole reply for thoughts."""
+        if self.finish != "stop":
+            await self._say(self._thoughts.unclosed)
+            return
+        thoughts = self._channels.thoughts + self._thoughts.kept
+        calls = calls_thought(thoughts, self._request)
+        for call in calls:
+            await self._take_written(call)
+        if not calls:
+            await self._say(thoughts.strip())
 
     async def _take_written(self, written: WrittenCall, after: str = "") -> None:
         call = Called.as_written(self._request, written, after)

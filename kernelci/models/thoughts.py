@@ -27,7 +27,9 @@ class Thoughts:
 
     A thought opens where a line begins, outside fenced code, and closes with its tag. With `from_the_start` the
     text may begin inside one: it is held until that is known. Without it, a tag that closes what never opened
-    sets `unopened`, for the next reply of that model.
+    sets `unopened`, for the next reply of that model: one that begins a line, or that ends one right behind a word.
+
+    Thoughts are kept, for a reply that says nothing else.
     """
 
     def __init__(self, *, from_the_start: bool = False) -> None:
@@ -35,7 +37,8 @@ class Thoughts:
         self._maybe = from_the_start
         self._pending: str = ""
         self._sought = 0
-        self._thought: list[str] = []
+        self._kept: list[str] = []
+        self._opened = 0
         self._fenced = False
         self._line = ""
         self._said = False
@@ -51,17 +54,29 @@ class Thoughts:
         self._said = self._said or bool(text.strip())
         return text
 
-    def none_here(self) -> str:
-        """The endpoint keeps thoughts apart by itself, so what is held is said."""
+    def apart(self, thought: str) -> str:
+        """Take a thought that the endpoint keeps apart by itself, so that what is held here is said."""
+        self._kept.append(thought)
         self._maybe = False
         return self.feed("")
 
     def close(self) -> str:
-        """What was held to the end. A thought that never closed is said where nothing else was."""
+        """What was held to the end, and is no thought."""
         held, self._pending = self._pending, ""
         if self._closing is None:
             return held
-        return "" if self._said else "".join(self._thought) + held
+        self._kept.append(held)
+        return ""
+
+    @property
+    def kept(self) -> str:
+        """All that was thought up to here."""
+        return "".join(self._kept)
+
+    @property
+    def unclosed(self) -> str:
+        """What was thought since a tag that has not been closed: it may not have been meant as a thought."""
+        return "" if self._closing is None else "".join(self._kept[self._opened :])
 
     def _step(self) -> str | None:
         """Move on by one part of what is pending; None where more has to come first."""
@@ -71,8 +86,10 @@ class Thoughts:
             return self._perhaps_think()
         at = self._pending.find("\n") + 1 or len(self._pending)
         line = self._pending[:at]
-        if self._line.strip() or self._fenced:
+        if self._fenced:
             return self._say(line)
+        if self._line.strip():
+            return self._say_on(line)
         start = line.lstrip()
         if opening := _first(_CLOSING, start):
             return self._open(opening)
@@ -82,10 +99,28 @@ class Thoughts:
             return ""
         if not line.endswith("\n") and any(tag.startswith(start) for tag in (*_CLOSING, *_CLOSING.values())):
             return None
-        return self._say(line)
+        return self._say_on(line)
+
+    def _say_on(self, line: str) -> str | None:
+        """Say a line up to a tag in it, or the tag itself if it closes nothing; None where it may yet be one."""
+        at = _tag_in(line)
+        if at:
+            return self._say(line[:at])
+        closing = _first(_CLOSING.values(), line)
+        if closing is None or not line[len(closing) :].strip(" \t\r"):
+            return None
+        if line[len(closing) :].strip() or not self._is_behind_a_word():
+            return self._say(closing)
+        self.unopened = True
+        self._pending = self._pending[len(closing) :]
+        return ""
+
+    def _is_behind_a_word(self) -> bool:
+        """Whether a tag here closes a thought: before one that is only mentioned, there is a space or a quote."""
+        return self._line[-1:] not in " \t\"'`(" and self._line.count("`") % 2 == 0
 
     def _open(self, opening: str) -> str:
-        self._closing = _CLOSING[opening]
+        self._closing, self._opened = _CLOSING[opening], len(self._kept)
         before, _, after = self._pending.partition(opening)
         self._pending = after
         return before if self._said else ""
@@ -103,11 +138,11 @@ class Thoughts:
         if at < 0:
             keep = next((n for n in range(len(closing) - 1, 0, -1) if self._pending.endswith(closing[:n])), 0)
             at = len(self._pending) - keep
-            self._thought.append(self._pending[:at])
+            self._kept.append(self._pending[:at])
             self._pending = self._pending[at:]
             return None
         rest = self._pending[at + len(closing) :]
-        self._thought.clear()
+        self._kept += [self._pending[:at], "\n"]
         self._closing, self._pending = None, rest if self._said else rest.lstrip()
         return ""
 
@@ -119,8 +154,19 @@ class Thoughts:
         if not opened and not closed:
             return None
         self._closing = None if opened else closed
+        self._opened = len(self._kept)
         self._maybe = False
         return ""
+
+
+def _tag_in(line: str) -> int:
+    """Where the first closing tag begins, or may begin at the line's end; the line's length if nowhere."""
+    found = [at for tag in _CLOSING.values() if (at := line.find(tag)) >= 0]
+    if found:
+        return min(found)
+    start = max(0, len(line) - _LONGEST_TAG)
+    ends = (at for at in range(start, len(line)) if any(tag.startswith(line[at:]) for tag in _CLOSING.values()))
+    return next(ends, len(line))
 
 
 def _first(tags: Iterable[str], text: str) -> str | None:

@@ -51,3 +51,9 @@ def test_where_a_text_is_cut_makes_no_difference(parts: list[str], data: st.Data
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=4)))
     pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     assert fed(*pieces) == fed(text)
+
+
+def test_thoughts_are_kept_apart():
+    channels = Channels()
+    assert "".join(map(channels.feed, f"{THOUGHT}{THOUGHT}{CALL}")) + channels.close() == READ
+    assert channels.thoughts == "Hm. 1 < 2\nHm. 1 < 2\n"

@@ -77,6 +77,13 @@ async def test_why_the_reply_ended(asked, said, finish):
     assert reply.finish == finish
 
 
+@pytest.mark.parametrize(("finish", "text"), [("stop", "Six, perhaps."), ("length", ""), ("content_filter", "")])
+async def test_thoughts_are_said_where_they_are_all_and_the_reply_is_over(asked, finish, text):
+    thought = {"choices": [{"index": 0, "delta": {"reasoning_content": "Six, perhaps."}}]}
+    _, reply = await asked(Chunks([thought, text_chunk("\n"), finish_chunk(finish)]))
+    assert (reply.text.strip(), reply.finish) == (text, finish)
+
+
 async def test_what_is_not_the_first_choice_or_not_known_is_passed_over(asked):
     other = {"choices": [{"index": 1, "delta": {"content": "no"}}], "x": 1}
     thought = {"choices": [{"index": 0, "delta": {"role": "assistant", "reasoning_content": "hm"}}], "usage": None}

@@ -154,6 +154,30 @@ def test_a_text_without_thoughts_loses_nothing(text, cuts, from_the_start):
         assert said_aloud(text, cuts, from_the_start=from_the_start) == text
 
 
-def test_a_thought_that_never_closes_is_said_where_nothing_else_is():
-    assert said_aloud("<think>Six.", [], from_the_start=False) == "Six."
-    assert said_aloud("Six.\n<think>Or five", [], from_the_start=False) == "Six.\n"
+def test_a_thought_that_never_closes_is_kept_apart_as_any():
+    thoughts = Thoughts()
+    assert (
+        thoughts.feed("<think>One.</think>Six.\n<think>Or fi") + thoughts.feed("ve?") + thoughts.close() == "Six.\n"
+    )
+    assert (thoughts.kept, thoughts.unclosed) == ("One.\nOr five?", "Or five?")
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "unopened"),
+    [
+        ("Hm.\n</think>\n\nSix.", "Hm.\n\n\nSix.", True),
+        ("So it is six.</think>\n\nSix.", "So it is six.\n\nSix.", True),
+        ("So it is six.</think> \nSix.", "So it is six. \nSix.", True),
+        ("The tag is </think>\nIt closes.", None, False),
+        ("The tag is `</think>`\nIt closes.", None, False),
+        ("It is`</think>\n`.", None, False),
+        ("a</think>b</think>", None, False),
+        ("a</thi", None, False),
+        ("```\na</think>\n```\n", None, False),
+    ],
+)
+def test_a_tag_that_closes_what_never_opened_ends_its_line(text, said, unopened):
+    for cuts in ([], list(range(len(text)))):
+        thoughts = Thoughts()
+        assert "".join(map(thoughts.feed, pieces(text, cuts))) + thoughts.close() == (said or text)
+        assert thoughts.unopened == unopened

@@ -211,6 +211,36 @@ THOUGHT = [
         text="Six.",
         replies=2,
     ),
+    Shape(
+        "opened by the prompt, closed behind a word, an unknown model (from its second reply on)",
+        [Says("Five.</think>\n\nFive."), Says("Okay, so it is six.</think>\n\nSix.")],
+        codes=(),
+        text="Six.",
+        replies=2,
+    ),
+    shape("`reasoning_content` and nothing else", thought(reasoning_content="Six."), codes=(), text="Six."),
+    said("`<think>` and nothing else", "<think>\nSix.\n</think>\n\n", codes=(), text="Six."),
+    said("never closed", "<think>\nSix.", codes=(), text="Six."),
+    said(
+        "gpt-oss's channels, and nothing else", "<|channel|>analysis<|message|>Six.<|end|>", codes=(), text="Six."
+    ),
+    shape("a call in `reasoning_content`", thought(reasoning_content=f"Hm.\n<tool_call>{CALL}</tool_call>")),
+    said("a call in `<think>`", f"<think>\nHm.\n<tool_call>\n{CALL}\n</tool_call>\n</think>"),
+    said("a call in `<think>`, never closed", f"<think>\nHm.\n<tool_call>\n{CALL}\n</tool_call>"),
+    shape("never closed before a call", text_chunk("<think>\nHm.\n"), call_chunk(whole())),
+    shape(
+        "JSON that no mark makes a call",
+        thought(reasoning_content=f"I could write\n{CALL}"),
+        codes=(),
+        text=f"I could write\n{CALL}",
+    ),
+    shape(
+        "a call that is only thought of",
+        thought(reasoning_content=f"<tool_call>{CALL}</tool_call>"),
+        text_chunk("Six."),
+        codes=(),
+        text="Six.",
+    ),
     shape(
         "text and thoughts in parts",
         thought(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]),
