@@ -31,8 +31,9 @@ _QUOTED = re.compile(
 )
 """An object of code alone, whose own quotes need not be escaped: only the last one ends it."""
 
-_LONG = re.compile(r"""(?<=[:,{\[])\s*(?P<quote>"{3}|'{3})(?P<text>.*?)(?P=quote)(?=\s*[,}\]])""", re.DOTALL)
-"""A string with Python's long quotes."""
+_OPENED = re.compile(r"""(?<=[:,{\[])\s*(?P<quote>"{3}|'{3})""")
+_ENDED = r"(?=\s*[,}\]])"
+"""Python's long quotes around a string in JSON."""
 
 _ESCAPE = re.compile(r"\\(?:u(?P<hex>[0-9a-fA-F]{4})|(?P<letter>.))", re.DOTALL)
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", '"': '"', "'": "'", "\\": "\\", "/": "/"}
@@ -56,7 +57,7 @@ def loose_json(text: str) -> object:
     """The value that the text begins with, repaired where it is not quite JSON; None where there is none."""
     value = _first_value(text)
     if value is None and len(text) <= _LONGEST_REPAIR:
-        value = _first_value(_LONG.sub(_requoted, text))
+        value = _first_value(_requoted(text))
     return _repaired(text) if value is None else value
 
 
@@ -123,8 +124,17 @@ def _unquoted(text: str, quote: str) -> str:
     return _ESCAPE.sub(_unescaped, text)
 
 
-def _requoted(long: re.Match[str]) -> str:
-    return json.dumps(_unquoted(long["text"], long["quote"]))
+def _requoted(text: str) -> str:
+    """JSON whose strings have short quotes, where the text is JSON with long ones."""
+    parts: list[str] = []
+    at = 0
+    while opened := _OPENED.search(text, at):
+        ended = re.compile(opened["quote"] + _ENDED).search(text, opened.end())
+        if ended is None:
+            break
+        parts += [text[at : opened.start()], json.dumps(_unquoted(text[opened.end() : ended.start()], '"""'))]
+        at = ended.end()
+    return "".join([*parts, text[at:]])
 
 
 def _unescaped(escape: re.Match[str]) -> str:

@@ -30,6 +30,7 @@ _PYTHONIC = re.compile(r"\[\s*[A-Za-z_][\w.]*\(")
 _MAYBE_PYTHONIC = re.compile(r"\[\s*(?:[A-Za-z_][\w.]*)?")
 _FENCE = re.compile(r"(?P<ticks>`{3,})[ \t]*(?P<info>[\w+.-]*)[^`\n]*\n")
 _MAYBE_FENCE = re.compile(r"`{1,2}|`{3,}[^`\n]*")
+_LONGEST_BEGINNING = 4096  # characters until it is known what begins; models can write blanks without end
 
 Kind = Literal["marked", "json", "pythonic", "fence"]
 
@@ -62,6 +63,8 @@ class Prose:
         self._pending = ""
         self._passed: list[str] = []  # of what is held, what need not be looked at again
         self._line = ""
+        self._begun = False  # whether the line has a letter yet
+        self._quotes = False  # whether the line is in the middle of code
         self._ticks: str | None = None
         self._held: Kind | None = None
         self._said = False
@@ -136,16 +139,16 @@ class Prose:
             return None
         at = self._pending.find("\n") + 1 or len(self._pending)
         line = self._pending[:at]
-        if self._ticks is None and not self._line.strip():
+        if self._ticks is None and not self._begun:
             kind = self._beginning(self._pending.lstrip())
-            if kind == "maybe":
+            if kind == "maybe" and len(self._pending) < _LONGEST_BEGINNING:
                 return None
-            if kind:
+            if kind and kind != "maybe":
                 self._held = kind
                 return ""
         if self._ticks is None:
             mark = mark_in(line)
-            if mark < len(line) and (self._line + line[:mark]).count("`") % 2:
+            if mark < len(line) and (line[:mark].count("`") + self._quotes) % 2:
                 return self._say(line[: mark + 1])  # in a line's code, it is only mentioned
             if mark == 0:
                 self._held = "marked" if line.startswith(MARKS) else None
@@ -193,8 +196,8 @@ class Prose:
         if end and held[end:].strip():
             said = "".join([*self._passed, held[:end]])
             self._passed.clear()
-            self._held, self._pending, self._line, self._ticks = None, held[end:], "", None
-            self._said = True
+            self._held, self._pending, self._ticks = None, held[end:], None
+            self._line, self._begun, self._quotes, self._said = "", False, False, True
             return said
         if at:
             self._passed.append(held[:at])
@@ -208,14 +211,17 @@ class Prose:
     def _say(self, text: str) -> str:
         self._pending = self._pending[len(text) :]
         self._line += text
-        self._said = self._said or bool(text.strip())
+        self._quotes ^= bool(text.count("`") % 2)
+        self._begun = self._begun or bool(text.strip())
+        self._said = self._said or self._begun
         if text.endswith("\n"):
-            self._pass_line(self._line.strip())
-            self._line = ""
+            self._pass_line()
         return text
 
-    def _pass_line(self, line: str) -> None:
-        """Know whether what follows is inside a fenced block."""
+    def _pass_line(self) -> None:
+        """Begin a new line, and know whether it is inside a fenced block."""
+        line, self._line = self._line.strip(), ""
+        self._begun = self._quotes = False
         if self._ticks is None:
             opening = _FENCE.match(line + "\n")
             self._ticks = opening["ticks"] if opening else None

@@ -41,6 +41,7 @@ class Thoughts:
         self._opened = 0
         self._fenced = False
         self._line = ""
+        self._begun = False  # whether the line has a letter yet
         self._said = False
         self.unopened = False
 
@@ -88,7 +89,7 @@ class Thoughts:
         line = self._pending[:at]
         if self._fenced:
             return self._say(line)
-        if self._line.strip():
+        if self._begun:
             return self._say_on(line)
         start = line.lstrip()
         if opening := _first(_CLOSING, start):
@@ -128,9 +129,10 @@ class Thoughts:
     def _say(self, line: str) -> str:
         self._pending = self._pending[len(line) :]
         self._line += line
+        self._begun = self._begun or bool(line.strip())
         if line.endswith("\n"):
             self._fenced ^= bool(_FENCE.match(self._line))
-            self._line = ""
+            self._line, self._begun = "", False
         return line
 
     def _think(self, closing: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -181,3 +182,14 @@ def test_a_tag_that_closes_what_never_opened_ends_its_line(text, said, unopened)
         thoughts = Thoughts()
         assert "".join(map(thoughts.feed, pieces(text, cuts))) + thoughts.close() == (said or text)
         assert thoughts.unopened == unopened
+
+
+@pytest.mark.parametrize("begun", ["x", "[{", "<think>"])
+@pytest.mark.parametrize("repeated", [" " * 8, "[{" * 4])
+def test_a_line_without_end_does_not_keep_the_server_busy(begun, repeated):
+    thoughts, prose = Thoughts(), Prose(WITH_CODE, python=True)
+    prose.feed(thoughts.feed(begun))
+    before = time.process_time()
+    for _ in range(2**16):
+        prose.feed(thoughts.feed(repeated))
+    assert time.process_time() - before < 5  # it took a minute where each piece was looked at with all before it
