@@ -158,7 +158,7 @@ def _loosely(text: str, at: int) -> tuple[list[WrittenCall], int]:
     if named := _NAMED.match(body):
         found = [WrittenCall(named["name"], body[named.end() :].strip())]
     else:
-        found = calls_of(loose_json(body))
+        found = calls_of(loose_json(body)) if "{" in body else []
     if not found:
         return [], end if body.strip() else at
     closed = _PAST_CLOSED.match(text, end)

@@ -25,7 +25,7 @@ _PARAMETER = re.compile(
     rf"(?:</parameter>{_ENDED}|(?=\n[ \t]*{_AROUND}{_ALONE})|\Z)",
     re.DOTALL,
 )
-_BODY = re.compile(rf"(?P<body>.*?)(?:(?={_AROUND}{_ALONE})|\Z)", re.DOTALL)
+_BODY = re.compile(rf"(?P<body>(?:(?!<function=|<invoke\s).)*?)(?:(?P<closed>{_AROUND}){_ALONE}|\Z)", re.DOTALL)
 _FUNCTION_END = re.compile(r"\s*</(?:function|invoke)>")
 
 _GLM = re.compile(r"\s*(?P<name>[^<>\s]+)\s*(?=<arg_key>)")
@@ -34,6 +34,7 @@ _ARGUMENT = re.compile(
     rf"(?:</arg_value>(?=\s*(?:<arg_key>|{_AROUND}{_ALONE}|\Z))|(?=\n[ \t]*{_AROUND}{_ALONE})|\Z)",
     re.DOTALL,
 )
+_JSON = json.JSONDecoder(strict=False)
 _LEFT = ("</parameter>", "</arg_value>", "</function>", "</invoke>", "</tool_call>")
 
 
@@ -45,6 +46,8 @@ def tagged_calls(text: str, at: int) -> tuple[list[WrittenCall], int]:
             arguments = json.dumps(fields, ensure_ascii=False)
         else:
             arguments, end = _arguments(text, name.end())
+        if arguments is None:
+            return [], at
         closed = _FUNCTION_END.match(text, end)
         return [WrittenCall(name["name"], arguments)], closed.end() if closed else end
     if name := _GLM.match(text, at):
@@ -70,12 +73,18 @@ def _without_left(value: str) -> str:
     return value
 
 
-def _arguments(text: str, at: int) -> tuple[str, int]:
-    """Arguments without tags of their own: JSON, or whatever else there is."""
-    try:
-        start = at + len(text[at : at + 64]) - len(text[at : at + 64].lstrip())
-        _, end = json.JSONDecoder(strict=False).raw_decode(text, start)
-    except (ValueError, RecursionError):
-        body = _BODY.match(text, at)
-        return (body["body"].strip() or "{}", body.end()) if body else ("{}", at)
-    return text[start:end], end
+def _arguments(text: str, at: int) -> tuple[str | None, int]:
+    """Arguments without tags of their own: JSON, or all before the closing tag; None where that is missing."""
+    start = at + len(text[at : at + 64]) - len(text[at : at + 64].lstrip())
+    is_json = text.startswith(("{", '"'), start)
+    if is_json:
+        try:
+            _, end = _JSON.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            return text[start:end], end
+    body = _BODY.match(text, at)
+    if body is None or not (body["closed"] or is_json):
+        return None, at
+    return body["body"].strip() or "{}", body.end("body")

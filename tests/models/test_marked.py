@@ -60,6 +60,13 @@ def test_tags_that_are_left_out_are_no_part_of_the_code(left: str, closed: str):
     assert codes_in(f"<tool_call>\n<function=f>\n<parameter=code>\nprint(1)\n{left}{closed}") == ["print(1)"]
 
 
+@pytest.mark.parametrize(
+    "text", ["<function=f> is a tag.", '<invoke name="f"> is one.', "<tool_call>f <arg_key> is one."]
+)
+def test_a_tag_that_is_only_spoken_of_is_no_call(text: str):
+    assert marked_calls(text) == ([], "")
+
+
 def test_what_is_said_between_and_after_calls_is_kept():
     text = "<tool_call>{}</tool_call>One.\n<tool_call>{}</tool_call>\nTwo.<|im_end|>".replace(
         "{}", json.dumps({"name": "f", "arguments": {}})
