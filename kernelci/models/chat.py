@@ -120,7 +120,7 @@ class ChatModel:
             told = await trial.reply.close()
         except RunFailure:
             return
-        if told.calls:
+        if trial.reply.has_called:
             habits.calls_tools = True
         elif told.finish == "stop":
             habits.calls_tools = False

@@ -63,6 +63,11 @@ async def test_a_call_in_the_text_does_not_tell_that_a_model_can_call_tools(upst
     assert await replies(upstream, answers, WITH_CODE, WITH_CODE, WITH_CODE) == [["1"], ["6 * 7"], ["2"]]
 
 
+async def test_nor_does_one_that_is_written_on_trial(upstream):
+    answers = [FENCED, Says("<function=code_interpreter>48611 * 7919</function>"), FENCED]
+    assert await replies(upstream, answers, WITH_CODE, WITH_CODE) == [["6 * 7"], ["6 * 7"]]
+
+
 async def test_a_call_in_the_text_does_not_untell_it(upstream):
     answers = [Runs("1"), Says("<function=code_interpreter>2</function>"), FENCED]
     assert await replies(upstream, answers, WITH_CODE, WITH_CODE, WITH_CODE) == [["1"], ["2"], []]
