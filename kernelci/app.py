@@ -15,9 +15,11 @@ import anyio
 from starlette.applications import Starlette
 
 from kernelci.api.routes import build
-from kernelci.engine.blobs import Blobs, Parts
-from kernelci.engine.keys import Keys
-from kernelci.engine.ports import Models, Store, Transcripts
+from kernelci.engine.ports.blobs import Blobs, Parts
+from kernelci.engine.ports.keys import Keys
+from kernelci.engine.ports.model import Models
+from kernelci.engine.ports.store import Store
+from kernelci.engine.ports.transcripts import Transcripts
 from kernelci.engine.publish import Publisher
 from kernelci.engine.service import Service
 from kernelci.engine.supervisor import Supervisor

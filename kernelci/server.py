@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kernelci import __version__
 from kernelci.app import Composed, create_app
-from kernelci.engine.ports import Models
+from kernelci.engine.ports.model import Models
 from kernelci.errors import DataFolderInUse, StartupError
 from kernelci.models.catalog import Catalog
 from kernelci.models.choice import choose

@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"protocol"},
     "api": {"engine", "protocol"},
     "models": {"engine.ports", "engine.events", "engine.counting", "protocol"},
-    "store": {"engine.ports", "engine.blobs", "engine.events", "protocol"},
+    "store": {"engine.ports", "engine.events", "protocol"},
     "transcripts": {"engine.ports", "engine.events", "protocol"},
     "sessions": {"engine.ports", "engine.events", "protocol", "sandbox"},
     "sandbox": set(),

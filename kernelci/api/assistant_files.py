@@ -7,7 +7,7 @@ from starlette.responses import Response
 from kernelci.api.paging import cut, listing, page
 from kernelci.api.request import ApiRequest, answer_deleted, json_response, read_body, read_query
 from kernelci.engine import assistants
-from kernelci.engine.ports import Store
+from kernelci.engine.ports.store import Store
 from kernelci.errors import NotFound
 from kernelci.protocol.objects import Assistant, File
 from kernelci.protocol.parts import JsonObject

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kernelci.api.dialects.choice import surface_of
-from kernelci.engine.keys import Keys
+from kernelci.engine.ports.keys import Keys
 from kernelci.engine.service import Service
 from kernelci.errors import InvalidRequest
 from kernelci.protocol.keys import matching

@@ -14,7 +14,7 @@ from kernelci.api.paging import page
 from kernelci.api.request import ApiRequest, answer, answer_deleted, answer_list, read_query
 from kernelci.api.validation import check
 from kernelci.engine import files
-from kernelci.engine.blobs import Blob
+from kernelci.engine.ports.blobs import Blob
 from kernelci.errors import InvalidRequest, NotFound
 from kernelci.protocol.filenames import LONGEST
 from kernelci.protocol.objects import File

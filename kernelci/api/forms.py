@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from kernelci.api.multipart import Multipart
 from kernelci.api.request import ApiRequest, announced
-from kernelci.engine.blobs import TooManyBytes
+from kernelci.engine.ports.blobs import TooManyBytes
 from kernelci.errors import InvalidRequest, TooLarge
 
 KeptT = TypeVar("KeptT")

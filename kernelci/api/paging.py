@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from kernelci.engine.ports import Page
+from kernelci.engine.ports.store import Page
 from kernelci.errors import InvalidRequest
 from kernelci.protocol.parts import JsonObject
 from kernelci.protocol.requests import FileListQuery, ListQuery

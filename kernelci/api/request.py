@@ -16,7 +16,7 @@ from kernelci.api.dialects.requests import Kind, upgrade
 from kernelci.api.json_text import json_bytes, parsed
 from kernelci.api.paging import listing
 from kernelci.api.validation import check
-from kernelci.engine.ports import Paged
+from kernelci.engine.ports.store import Paged
 from kernelci.engine.service import Service
 from kernelci.errors import InvalidRequest, TooLarge
 from kernelci.protocol.objects import Object

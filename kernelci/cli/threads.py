@@ -17,7 +17,7 @@ from kernelci.cli.files import written
 from kernelci.cli.options import STATE, takes
 from kernelci.cli.screen import plain
 from kernelci.cli.state import with_store
-from kernelci.engine.ports import Page
+from kernelci.engine.ports.store import Page
 from kernelci.errors import StartupError
 from kernelci.protocol.keys import matching
 from kernelci.protocol.objects import LOCAL, Cell, Message, Thread

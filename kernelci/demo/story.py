@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from kernelci.engine.ports import ModelRequest
+from kernelci.engine.ports.model import ModelRequest
 from kernelci.errors import ModelUnavailable
 from kernelci.models.conversation import since_last_user, text_of
 from kernelci.models.scripted import ScriptedModel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kernelci.engine import files
-from kernelci.engine.ports import Store
+from kernelci.engine.ports.store import Store
 from kernelci.errors import InvalidRequest, NotFound
 from kernelci.protocol import ids
 from kernelci.protocol.objects import Assistant

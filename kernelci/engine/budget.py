@@ -14,8 +14,8 @@ from typing import Literal
 
 import anyio
 
-from kernelci.engine.events import Event, RunMoved, UsageCounted
-from kernelci.engine.ports import Emit, Reply
+from kernelci.engine.events import Emit, Event, RunMoved, UsageCounted
+from kernelci.engine.ports.model import Reply
 from kernelci.engine.prompt import Prompt
 from kernelci.protocol.objects import LastError, Message, Run, RunStep
 from kernelci.protocol.usage import Price, Usage, Used

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from kernelci.engine.ports import CODE_TOOL
+from kernelci.engine.ports.model import CODE_TOOL
 from kernelci.engine.results import Results
 from kernelci.protocol.calls import Approval, Call
 from kernelci.protocol.objects import (

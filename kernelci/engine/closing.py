@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import re
 
-from kernelci.engine.events import CallDelta, CodeDelta, Event, TextDelta, TextDone
+from kernelci.engine.events import CallDelta, CodeDelta, Emit, Event, TextDelta, TextDone
 from kernelci.engine.failures import Failures
-from kernelci.engine.ports import Emit, Model, Reply
+from kernelci.engine.ports.model import Model, Reply
 from kernelci.engine.prompt import Prompt
 from kernelci.errors import RunFailure
 

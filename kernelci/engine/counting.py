@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import cast
 
-from kernelci.engine.ports import Figures
+from kernelci.engine.ports.model import Figures
 from kernelci.protocol.parts import JsonObject
 
 CHARACTERS_A_TOKEN = 4

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kernelci.engine.blobs import Blobs
 from kernelci.engine.budget import Budget, used_by
 from kernelci.engine.driven import Driven
 from kernelci.engine.failures import Failures, failure_of
@@ -16,7 +15,10 @@ from kernelci.engine.inputs import session_files
 from kernelci.engine.links import Linking
 from kernelci.engine.loop import run_loop
 from kernelci.engine.pictures import data_urls, last_figures
-from kernelci.engine.ports import Figures, Models, MountedFile, Sessions, Store
+from kernelci.engine.ports.blobs import Blobs
+from kernelci.engine.ports.model import Figures, Models
+from kernelci.engine.ports.sessions import MountedFile, Sessions
+from kernelci.engine.ports.store import Store
 from kernelci.engine.prompt import build_prompt
 from kernelci.engine.publish import Publisher
 from kernelci.engine.results import excerpts_do, whole

@@ -7,6 +7,7 @@ run and the object as it stands afterwards; it is what subscribers get.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -207,6 +208,10 @@ Event = (
     | MessageOpened
     | MessageMoved
 )
+
+
+Emit = Callable[[Event], Awaitable[None]]
+"""Takes an event in, whatever becomes of it."""
 
 
 @dataclass(frozen=True, slots=True)

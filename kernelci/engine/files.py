@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kernelci.engine.blobs import Blob
-from kernelci.engine.ports import Store
+from kernelci.engine.ports.blobs import Blob
+from kernelci.engine.ports.store import Store
 from kernelci.engine.service import Service
 from kernelci.errors import NotFound
 from kernelci.protocol import ids

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kernelci.engine.ports import Store
+from kernelci.engine.ports.store import Store
 from kernelci.protocol.objects import Assistant, File, Message, Run, Thread
 from kernelci.protocol.parts import ImageFilePart
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from kernelci.engine.events import Event, TextDelta
-from kernelci.engine.ports import Emit
+from kernelci.engine.events import Emit, Event, TextDelta
 from kernelci.engine.publish import FOLDER, Publisher
 from kernelci.protocol.objects import Run
 

@@ -13,8 +13,8 @@ import anyio
 
 from kernelci.engine.budget import Budget
 from kernelci.engine.closing import close
-from kernelci.engine.events import ApprovalAsked, Call, RunMoved, TextDelta, TextDone, TurnOpened
-from kernelci.engine.ports import Emit, Model, Reply
+from kernelci.engine.events import ApprovalAsked, Call, Emit, RunMoved, TextDelta, TextDone, TurnOpened
+from kernelci.engine.ports.model import Model, Reply
 from kernelci.engine.prompt import Prompt
 from kernelci.engine.tools import Tools
 from kernelci.errors import PromptTooLong

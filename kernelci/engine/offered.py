@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernelci.engine.ports import CODE_TOOL, READ_TOOL
+from kernelci.engine.ports.model import CODE_TOOL, READ_TOOL
 from kernelci.protocol.objects import Run
 from kernelci.protocol.parts import CodeInterpreterTool, ForcedTool, FunctionTool, JsonObject
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 
 import anyio
 
-from kernelci.engine.blobs import Blobs
 from kernelci.engine.drafts import figures
-from kernelci.engine.ports import Figures
+from kernelci.engine.ports.blobs import Blobs
+from kernelci.engine.ports.model import Figures
 from kernelci.protocol.objects import File, Message, RunStep, ToolCalls
 
 MOST = 4

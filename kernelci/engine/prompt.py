@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 
-from kernelci.engine.blobs import Blobs
 from kernelci.engine.chat import remembered, replied, result, spoken
 from kernelci.engine.counting import tokens_in
 from kernelci.engine.events import Call
 from kernelci.engine.inputs import pictures_in
 from kernelci.engine.offered import can_read, offered, runs_code, tool_choice
 from kernelci.engine.pictures import LARGEST_POSTED, MOST, data_url
-from kernelci.engine.ports import Figures, ModelRequest, Reply
+from kernelci.engine.ports.blobs import Blobs
+from kernelci.engine.ports.model import Figures, ModelRequest, Reply
 from kernelci.engine.results import Fetch, Result, Results
 from kernelci.protocol.calls import Approval
 from kernelci.protocol.objects import File, Message, Run, RunStep

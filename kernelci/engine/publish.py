@@ -12,9 +12,10 @@ import uuid
 from collections import OrderedDict
 from urllib.parse import unquote
 
-from kernelci.engine.blobs import Blob, Blobs, TooManyBytes
-from kernelci.engine.events import FileProduced
-from kernelci.engine.ports import Emit, SessionFile, Sessions, Store
+from kernelci.engine.events import Emit, FileProduced
+from kernelci.engine.ports.blobs import Blob, Blobs, TooManyBytes
+from kernelci.engine.ports.sessions import SessionFile, Sessions
+from kernelci.engine.ports.store import Store
 from kernelci.protocol import ids
 from kernelci.protocol.objects import File, Run
 

@@ -14,7 +14,6 @@ from typing import Final
 
 import anyio
 
-from kernelci.engine.bus import Bus
 from kernelci.engine.events import (
     CallAnswered,
     CallDelta,
@@ -30,7 +29,9 @@ from kernelci.engine.events import (
     UsageCounted,
 )
 from kernelci.engine.open_run import Applied, OpenRun
-from kernelci.engine.ports import Store, Transcripts
+from kernelci.engine.ports.bus import Bus
+from kernelci.engine.ports.store import Store
+from kernelci.engine.ports.transcripts import Transcripts
 from kernelci.protocol.calls import Approval
 from kernelci.protocol.objects import Cell, Message, Run, RunStep
 from kernelci.protocol.states import ACTIVE

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from kernelci.engine.answers import changed
 from kernelci.engine.long_text import excerpt, shown
-from kernelci.engine.ports import READ_TOOL
+from kernelci.engine.ports.model import READ_TOOL
 from kernelci.protocol.excerpts import Excerpt
 from kernelci.protocol.objects import (
     ClientCall,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 
-from kernelci.engine.bus import Bus
 from kernelci.engine.events import (
     ApprovalAsked,
     CallAnswered,
@@ -21,7 +20,8 @@ from kernelci.engine.events import (
     TextDelta,
 )
 from kernelci.engine.offered import functions_of
-from kernelci.engine.ports import Page, Store
+from kernelci.engine.ports.bus import Bus
+from kernelci.engine.ports.store import Page, Store
 from kernelci.protocol.objects import ClientCall, CodeCall, Message, MessageCreation, Run, RunStep, ToolCalls
 from kernelci.protocol.parts import ImageFilePart, TextPart
 

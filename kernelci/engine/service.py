@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kernelci.engine.blobs import Blobs, Parts
-from kernelci.engine.bus import Bus
-from kernelci.engine.keys import Keys
-from kernelci.engine.ports import Models, Sessions, Store, Transcripts
+from kernelci.engine.ports.blobs import Blobs, Parts
+from kernelci.engine.ports.bus import Bus
+from kernelci.engine.ports.keys import Keys
+from kernelci.engine.ports.model import Models
+from kernelci.engine.ports.sessions import Sessions
+from kernelci.engine.ports.store import Store
+from kernelci.engine.ports.transcripts import Transcripts
 from kernelci.engine.supervisor import Supervisor
 from kernelci.settings import Settings
 

@@ -15,11 +15,12 @@ from typing import Self
 import anyio
 from anyio.abc import TaskGroup
 
-from kernelci.engine.bus import Bus
 from kernelci.engine.driven import Driven, GoingOn
 from kernelci.engine.driver import Driver
 from kernelci.engine.events import ApprovalGiven, OutputsSubmitted, RunMoved
-from kernelci.engine.ports import Store, Transcripts
+from kernelci.engine.ports.bus import Bus
+from kernelci.engine.ports.store import Store
+from kernelci.engine.ports.transcripts import Transcripts
 from kernelci.engine.recorder import Recorder
 from kernelci.errors import IllegalMove, InvalidRequest, KernelciError, NotFound, RunFailure, in_words
 from kernelci.protocol.calls import Answer

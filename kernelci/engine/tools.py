@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from kernelci.engine.answers import AFTERWARDS, changed, refusal
 from kernelci.engine.drafts import ShownOutputs
-from kernelci.engine.events import Call, CallAnswered, CodeDone, Output, OutputDelta
+from kernelci.engine.events import Call, CallAnswered, CodeDone, Emit, Output, OutputDelta
 from kernelci.engine.failures import NOT_RUN, Failure, Failures, failure_of, told_again, told_at_last
 from kernelci.engine.offered import can_read, functions_of
-from kernelci.engine.ports import READ_TOOL, Emit, MountedFile, Sessions, Told
+from kernelci.engine.ports.model import READ_TOOL
+from kernelci.engine.ports.sessions import MountedFile, Sessions, Told
 from kernelci.engine.publish import Publisher
 from kernelci.engine.reading import read
 from kernelci.engine.results import Result, Results, whole

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from kernelci.engine import files
-from kernelci.engine.blobs import WrongBytes
+from kernelci.engine.ports.blobs import WrongBytes
 from kernelci.engine.service import Service
 from kernelci.errors import IllegalMove, InvalidRequest, KernelciError, NotFound, TooLarge
 from kernelci.protocol import ids

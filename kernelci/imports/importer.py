@@ -14,8 +14,9 @@ from typing import BinaryIO, cast
 
 import anyio.to_thread
 
-from kernelci.engine.blobs import Blobs, TooManyBytes
-from kernelci.engine.ports import Store, Transcripts
+from kernelci.engine.ports.blobs import Blobs, TooManyBytes
+from kernelci.engine.ports.store import Store
+from kernelci.engine.ports.transcripts import Transcripts
 from kernelci.errors import InvalidRequest
 from kernelci.imports.archive import DAMAGED, Archive, Member, reason
 from kernelci.imports.export import Export

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernelci.engine.blobs import Blobs
 from kernelci.engine.inputs import session_files
-from kernelci.engine.ports import MountedFile, Sessions, Store, Told
+from kernelci.engine.ports.blobs import Blobs
+from kernelci.engine.ports.sessions import MountedFile, Sessions, Told
+from kernelci.engine.ports.store import Store
 from kernelci.protocol.objects import Cell, Message, Run
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from kernelci.engine.events import Call
-from kernelci.engine.ports import CODE_TOOL, ModelRequest
+from kernelci.engine.ports.model import CODE_TOOL, ModelRequest
 from kernelci.models.arguments import code_in
 from kernelci.models.chunks import CallPiece
 from kernelci.models.names import tool_meant

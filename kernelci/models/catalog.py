@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from kernelci.engine.ports import Model
+from kernelci.engine.ports.model import Model
 from kernelci.models.chat import ChatModel
 from kernelci.models.endpoint import Endpoint
 from kernelci.models.offline import OfflineModel

@@ -15,7 +15,8 @@ import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream
 
-from kernelci.engine.ports import Emit, ModelRequest, Reply
+from kernelci.engine.events import Emit
+from kernelci.engine.ports.model import ModelRequest, Reply
 from kernelci.errors import RunFailure
 from kernelci.models.chunks import Chunk
 from kernelci.models.conversation import pictures_in

@@ -28,7 +28,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from kernelci.engine.ports import Model
+from kernelci.engine.ports.model import Model
 from kernelci.errors import StartupError
 from kernelci.models.catalog import Catalog
 from kernelci.models.endpoint import Endpoint

@@ -10,7 +10,7 @@ import json
 import re
 from itertools import islice
 
-from kernelci.engine.ports import CODE_TOOL
+from kernelci.engine.ports.model import CODE_TOOL
 from kernelci.models.arguments import loose_json
 from kernelci.models.pythonic import pythonic_calls
 from kernelci.models.tagged import tagged_calls

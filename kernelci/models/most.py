@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import openai
 
-from kernelci.engine.ports import ModelRequest
+from kernelci.engine.ports.model import ModelRequest
 from kernelci.models.failures import status_of
 from kernelci.models.habits import Habits
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kernelci.engine.ports import CODE_TOOL, READ_TOOL, ModelRequest
+from kernelci.engine.ports.model import CODE_TOOL, READ_TOOL, ModelRequest
 
 _INTERPRETERS = frozenset(
     {

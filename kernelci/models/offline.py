@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kernelci.engine.ports import Emit, ModelRequest, Reply
+from kernelci.engine.events import Emit
+from kernelci.engine.ports.model import ModelRequest, Reply
 from kernelci.models.conversation import since_last_user, text_of
 from kernelci.models.turn import Turn, play
 

@@ -14,7 +14,7 @@ from typing import cast
 
 import openai
 
-from kernelci.engine.ports import ModelRequest
+from kernelci.engine.ports.model import ModelRequest
 from kernelci.models.failures import is_too_long, status_of
 from kernelci.models.habits import Habits
 from kernelci.protocol.parts import JsonObject

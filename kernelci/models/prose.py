@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from kernelci.engine.ports import ModelRequest
+from kernelci.engine.ports.model import ModelRequest
 from kernelci.models.marked import MARKS, mark_in, marked_calls
 from kernelci.models.names import is_offered
 from kernelci.models.pythonic import pythonic_calls

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from kernelci.engine.ports import Emit, Model, ModelRequest, Reply
+from kernelci.engine.events import Emit
+from kernelci.engine.ports.model import Model, ModelRequest, Reply
 from kernelci.errors import ModelUnavailable
 from kernelci.models.conversation import since_last_user
 from kernelci.models.turn import Turn, play

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import openai
 
-from kernelci.engine.ports import Figures, ModelRequest
+from kernelci.engine.ports.model import Figures, ModelRequest
 from kernelci.models.conversation import pictures_in
 from kernelci.models.failures import is_too_long, status_of
 from kernelci.models.habits import Habits

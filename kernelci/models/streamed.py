@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from kernelci.engine.events import CallDelta, CodeDelta, TextDelta, TextDone, UsageCounted
-from kernelci.engine.ports import Emit, ModelRequest, Reply
+from kernelci.engine.events import CallDelta, CodeDelta, Emit, TextDelta, TextDone, UsageCounted
+from kernelci.engine.ports.model import ModelRequest, Reply
 from kernelci.models.called import Called, code_call
 from kernelci.models.channels import Channels
 from kernelci.models.chunks import MOST_TOKENS, CallPiece, Chunk, Counted, Delta

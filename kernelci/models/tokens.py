@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from kernelci.engine.counting import CHARACTERS_A_TOKEN, tokens_for, tokens_in
-from kernelci.engine.ports import ModelRequest
+from kernelci.engine.ports.model import ModelRequest
 from kernelci.protocol.usage import Usage
 
 CHARACTERS_A_CALL = 40

@@ -10,7 +10,7 @@ from typing import cast
 
 import openai
 
-from kernelci.engine.ports import CODE_TOOL, ModelRequest
+from kernelci.engine.ports.model import CODE_TOOL, ModelRequest
 from kernelci.models.arguments import code_in
 from kernelci.models.failures import status_of
 from kernelci.protocol.parts import JsonObject

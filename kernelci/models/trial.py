@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from kernelci.engine.events import Event
-from kernelci.engine.ports import ModelRequest
+from kernelci.engine.ports.model import ModelRequest
 from kernelci.models.habits import Habits
 from kernelci.models.streamed import StreamedReply
 from kernelci.models.tokens import estimated

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from kernelci.engine.events import Call, CallDelta, CodeDelta, TextDelta, TextDone, UsageCounted
-from kernelci.engine.ports import CODE_TOOL, Emit, ModelRequest, Reply
+from kernelci.engine.events import Call, CallDelta, CodeDelta, Emit, TextDelta, TextDone, UsageCounted
+from kernelci.engine.ports.model import CODE_TOOL, ModelRequest, Reply
 from kernelci.models.tokens import estimated
 from kernelci.protocol import ids
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from kernelci.engine.ports import CODE_TOOL
+from kernelci.engine.ports.model import CODE_TOOL
 from kernelci.models.arguments import loose_json
 from kernelci.protocol.parts import JsonObject
 

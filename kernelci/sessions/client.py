@@ -16,7 +16,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from kernelci.engine.ports import CellResult, OnOutput, Told
+from kernelci.engine.ports.sessions import CellResult, OnOutput, Told
 from kernelci.protocol import ids
 from kernelci.protocol.objects import CellStatus
 from kernelci.protocol.parts import JsonObject

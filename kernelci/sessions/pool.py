@@ -14,7 +14,7 @@ from typing import Self
 import anyio
 import anyio.to_thread
 
-from kernelci.engine.ports import CellResult, MountedFile, OnOutput, SessionFile
+from kernelci.engine.ports.sessions import CellResult, MountedFile, OnOutput, SessionFile
 from kernelci.protocol.parts import JsonObject
 from kernelci.sandbox import beneath
 from kernelci.sandbox.engine import Engine

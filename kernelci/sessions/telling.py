@@ -11,7 +11,7 @@ import base64
 import binascii
 from collections import deque
 
-from kernelci.engine.ports import Told
+from kernelci.engine.ports.sessions import Told
 from kernelci.protocol.parts import JsonObject
 from kernelci.sessions.outputs import Outputs, changeable
 from kernelci.sessions.terminal import Screen

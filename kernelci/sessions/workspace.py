@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
-from kernelci.engine.ports import MountedFile, SessionFile
+from kernelci.engine.ports.sessions import MountedFile, SessionFile
 from kernelci.errors import KernelUnavailable
 from kernelci.protocol import filenames
 from kernelci.sandbox import beneath

@@ -21,7 +21,7 @@ from typing import BinaryIO, Self
 import anyio
 from anyio import to_thread
 
-from kernelci.engine.blobs import Blob, TooManyBytes
+from kernelci.engine.ports.blobs import Blob, TooManyBytes
 from kernelci.store.streams import CHUNK, write_all, write_through
 
 YOUNG = 600.0

@@ -22,7 +22,7 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
-from kernelci.engine.blobs import Blob, TooManyBytes, WrongBytes
+from kernelci.engine.ports.blobs import Blob, TooManyBytes, WrongBytes
 from kernelci.protocol.uploads import Stretch
 from kernelci.store.blobs import INCOMING, YOUNG, flush, name_whole
 from kernelci.store.streams import CHUNK, write_all, write_through

@@ -23,7 +23,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from kernelci.engine.ports import Page, Paged
+from kernelci.engine.ports.store import Page, Paged
 from kernelci.errors import InvalidRequest, NotFound, ThreadBusy
 from kernelci.protocol import ids
 from kernelci.protocol.objects import (

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 from sqlalchemy import URL
 from sqlalchemy.exc import IntegrityError
 
-from kernelci.engine.ports import Page, Paged
+from kernelci.engine.ports.store import Page, Paged
 from kernelci.protocol.objects import LOCAL, Message, Object, Run, Thread
 from kernelci.store import turns
 from kernelci.store.database import Database

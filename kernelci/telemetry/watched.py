@@ -8,21 +8,11 @@ from dataclasses import dataclass
 
 import anyio
 
-from kernelci.engine.bus import Bus
-from kernelci.engine.events import ApprovalAsked, ApprovalGiven, Event, Recorded, RunMoved, UsageCounted
-from kernelci.engine.keys import Keys
-from kernelci.engine.ports import (
-    CellResult,
-    Emit,
-    Model,
-    ModelRequest,
-    Models,
-    MountedFile,
-    OnOutput,
-    Reply,
-    SessionFile,
-    Sessions,
-)
+from kernelci.engine.events import ApprovalAsked, ApprovalGiven, Emit, Event, Recorded, RunMoved, UsageCounted
+from kernelci.engine.ports.bus import Bus
+from kernelci.engine.ports.keys import Keys
+from kernelci.engine.ports.model import Model, ModelRequest, Models, Reply
+from kernelci.engine.ports.sessions import CellResult, MountedFile, OnOutput, SessionFile, Sessions
 from kernelci.errors import KernelciError
 from kernelci.protocol.keys import Key
 from kernelci.protocol.objects import Run, RunStep

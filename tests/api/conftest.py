@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from kernelci.api.routes import build
 from kernelci.engine.driver import Driver
-from kernelci.engine.ports import Models
+from kernelci.engine.ports.model import Models
 from kernelci.engine.publish import Publisher
 from kernelci.engine.service import Service
 from kernelci.engine.supervisor import Supervisor

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from kernelci.api.dialects.choice import Version
-from kernelci.engine.ports import ModelRequest
+from kernelci.engine.ports.model import ModelRequest
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import CallFunction, Turn
 from tests.api.conftest import answered, app_of, client_of, service_in

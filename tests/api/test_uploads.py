@@ -11,7 +11,7 @@ import anyio
 import httpx2
 import pytest
 
-from kernelci.engine.blobs import Blob
+from kernelci.engine.ports.blobs import Blob
 from kernelci.engine.service import Service
 from kernelci.protocol.objects import File
 from kernelci.protocol.uploads import LIFETIME, Stretch, Upload

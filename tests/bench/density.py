@@ -17,7 +17,7 @@ from pathlib import Path
 
 import anyio
 
-from kernelci.engine.ports import Told
+from kernelci.engine.ports.sessions import Told
 from kernelci.sandbox.engine import Engine
 from kernelci.sandbox.environment import environment
 from kernelci.sandbox.figures import FIRST

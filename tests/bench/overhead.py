@@ -21,22 +21,12 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from kernelci.app import Kept, kept
-from kernelci.engine.bus import Bus
 from kernelci.engine.driver import Driver
-from kernelci.engine.events import Event
-from kernelci.engine.ports import (
-    CellResult,
-    Emit,
-    Model,
-    ModelRequest,
-    MountedFile,
-    OnOutput,
-    Reply,
-    SessionFile,
-    Sessions,
-    Store,
-    Told,
-)
+from kernelci.engine.events import Emit, Event
+from kernelci.engine.ports.bus import Bus
+from kernelci.engine.ports.model import Model, ModelRequest, Reply
+from kernelci.engine.ports.sessions import CellResult, MountedFile, OnOutput, SessionFile, Sessions, Told
+from kernelci.engine.ports.store import Store
 from kernelci.engine.publish import Publisher
 from kernelci.engine.supervisor import Supervisor
 from kernelci.models.scripted import ScriptedModel

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kernelci.engine.ports import Page, Store
+from kernelci.engine.ports.store import Page, Store
 from kernelci.errors import IllegalMove, InvalidRequest, NotFound, ThreadBusy
 from kernelci.protocol import ids
 from kernelci.protocol.excerpts import Excerpt

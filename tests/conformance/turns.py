@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kernelci.engine.ports import Page, Store
+from kernelci.engine.ports.store import Page, Store
 from kernelci.errors import ThreadBusy
 from kernelci.protocol import ids
 from kernelci.protocol.objects import Message, Run, Thread

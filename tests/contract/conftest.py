@@ -12,7 +12,8 @@ import pytest
 from openai import AsyncAzureOpenAI, AsyncOpenAI, AzureOpenAI, OpenAI
 from pydantic import SecretStr
 
-from kernelci.engine.ports import Emit, Model, ModelRequest, Reply
+from kernelci.engine.events import Emit
+from kernelci.engine.ports.model import Model, ModelRequest, Reply
 from kernelci.models.turn import CallFunction, Turn, play
 from kernelci.protocol.usage import Price
 from kernelci.server import running

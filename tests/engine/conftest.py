@@ -15,7 +15,8 @@ import pytest
 
 from kernelci.engine.driver import Driver
 from kernelci.engine.events import Recorded
-from kernelci.engine.ports import CellResult, Model, Models, MountedFile, OnOutput, SessionFile
+from kernelci.engine.ports.model import Model, Models
+from kernelci.engine.ports.sessions import CellResult, MountedFile, OnOutput, SessionFile
 from kernelci.engine.publish import Publisher
 from kernelci.engine.supervisor import Supervisor
 from kernelci.protocol import ids

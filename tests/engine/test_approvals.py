@@ -9,6 +9,7 @@ from kernelci.engine.events import (
     ApprovalAsked,
     ApprovalGiven,
     CodeDelta,
+    Emit,
     Recorded,
     RunMoved,
     StepOpened,
@@ -16,7 +17,8 @@ from kernelci.engine.events import (
 )
 from kernelci.engine.moves import answered, moved, new_step
 from kernelci.engine.moves import asked as asked_by
-from kernelci.engine.ports import CODE_TOOL, CellResult, Emit, Model, ModelRequest, OnOutput, Reply
+from kernelci.engine.ports.model import CODE_TOOL, Model, ModelRequest, Reply
+from kernelci.engine.ports.sessions import CellResult, OnOutput
 from kernelci.engine.retell import retold_after
 from kernelci.errors import IllegalMove
 from kernelci.models.scripted import ScriptedModel

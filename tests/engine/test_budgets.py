@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from kernelci.engine.events import TextDelta
-from kernelci.engine.ports import CellResult, OnOutput
+from kernelci.engine.ports.sessions import CellResult, OnOutput
 from kernelci.models.mapped import mapped_by
 from kernelci.protocol import ids
 from kernelci.protocol.objects import Run, RunStep, Thread

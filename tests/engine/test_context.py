@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from kernelci.engine.counting import tokens_in
-from kernelci.engine.ports import CellResult, OnOutput
+from kernelci.engine.ports.sessions import CellResult, OnOutput
 from kernelci.models.catalog import Catalog
 from kernelci.models.endpoint import Endpoint
 from kernelci.protocol.objects import Run

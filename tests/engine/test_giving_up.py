@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from kernelci.engine.events import Call, TextDelta, UsageCounted
-from kernelci.engine.ports import CellResult, Emit, Model, ModelRequest, OnOutput, Reply
+from kernelci.engine.events import Call, Emit, TextDelta, UsageCounted
+from kernelci.engine.ports.model import Model, ModelRequest, Reply
+from kernelci.engine.ports.sessions import CellResult, OnOutput
 from kernelci.errors import ModelRefused
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import CallFunction, Turn, play

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelci.engine.events import Event, TextDelta, TextDone
+from kernelci.engine.events import Emit, Event, TextDelta, TextDone
 from kernelci.engine.links import Linking
-from kernelci.engine.ports import Emit
 from kernelci.protocol.objects import File, Run
 
 RUN = Run(id="run_1", created_at=1, assistant_id="asst_1", thread_id="thread_1", model="m")

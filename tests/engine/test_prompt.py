@@ -11,7 +11,7 @@ from inline_snapshot import snapshot
 
 from kernelci.engine.counting import PICTURE_TOKENS, tokens_in
 from kernelci.engine.events import Call
-from kernelci.engine.ports import CODE_TOOL, Figures, Reply
+from kernelci.engine.ports.model import CODE_TOOL, Figures, Reply
 from kernelci.engine.prompt import Prompt, build_prompt
 from kernelci.engine.results import Result, excerpted
 from kernelci.protocol.objects import (

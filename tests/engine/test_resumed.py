@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernelci.engine.ports import ModelRequest
+from kernelci.engine.ports.model import ModelRequest
 from kernelci.models.turn import CallFunction, Turn
 from kernelci.protocol.calls import Answer
 from kernelci.protocol.objects import RunStep

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kernelci.engine.events import OutputDelta, Recorded, RunMoved, StepMoved, StepOpened, TextDelta
-from kernelci.engine.ports import CellResult, OnOutput
+from kernelci.engine.ports.sessions import CellResult, OnOutput
 from kernelci.engine.retell import retold_after, seen_until
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import Turn

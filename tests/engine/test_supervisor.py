@@ -9,8 +9,10 @@ import time
 import anyio
 import pytest
 
-from kernelci.engine.events import CodeDone, RunMoved, StepMoved, TextDelta
-from kernelci.engine.ports import CellResult, Emit, Model, ModelRequest, OnOutput, Page, Reply
+from kernelci.engine.events import CodeDone, Emit, RunMoved, StepMoved, TextDelta
+from kernelci.engine.ports.model import Model, ModelRequest, Reply
+from kernelci.engine.ports.sessions import CellResult, OnOutput
+from kernelci.engine.ports.store import Page
 from kernelci.errors import DiskFull, IllegalMove, InvalidRequest, KernelUnavailable
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import CallFunction, Turn

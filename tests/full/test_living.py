@@ -19,8 +19,8 @@ import pytest
 from anyio import to_thread
 from pydantic import SecretStr
 
-from kernelci.engine.events import TextDelta, TextDone, UsageCounted
-from kernelci.engine.ports import Emit, Model, ModelRequest, Reply
+from kernelci.engine.events import Emit, TextDelta, TextDone, UsageCounted
+from kernelci.engine.ports.model import Model, ModelRequest, Reply
 from kernelci.protocol.usage import Price, Usage
 from kernelci.server import running
 from kernelci.settings import Settings

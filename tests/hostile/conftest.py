@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelci.engine.ports import CellResult
+from kernelci.engine.ports.sessions import CellResult
 from kernelci.sandbox.engine import Engine
 from kernelci.sandbox.environment import Environment
 from kernelci.sandbox.level import Wanted

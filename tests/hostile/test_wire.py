@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from kernelci.engine.ports import CellResult
+from kernelci.engine.ports.sessions import CellResult
 from tests.hostile.conftest import Place, last_line
 from tests.sessions.conftest import text_of
 

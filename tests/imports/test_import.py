@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from openai import OpenAI
 
-from kernelci.engine.ports import ModelRequest
+from kernelci.engine.ports.model import ModelRequest
 from kernelci.imports import fetch
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import Turn

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kernelci.engine.events import Event
-from kernelci.engine.ports import ModelRequest, Reply
+from kernelci.engine.ports.model import ModelRequest, Reply
 from kernelci.models.chat import ChatModel
 from kernelci.models.endpoint import Endpoint
 from tests.models.requests import WITH_CODE

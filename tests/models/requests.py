@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kernelci.engine.ports import CODE_TOOL, ModelRequest
+from kernelci.engine.ports.model import CODE_TOOL, ModelRequest
 
 INTERPRETER = {"type": "function", "function": {"name": CODE_TOOL}}
 WEATHER = {"type": "function", "function": {"name": "weather"}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kernelci.engine.events import CodeDelta, Event
-from kernelci.engine.ports import CODE_TOOL
+from kernelci.engine.ports.model import CODE_TOOL
 from tests.upstream import Chunks, call_chunk, finish_chunk
 
 

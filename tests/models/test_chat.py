@@ -8,7 +8,7 @@ import pytest
 
 from kernelci.engine.counting import PICTURE_TOKENS
 from kernelci.engine.events import Call, CallDelta, CodeDelta, Event, TextDelta, TextDone, UsageCounted
-from kernelci.engine.ports import CODE_TOOL, READ_TOOL, ModelRequest, Reply
+from kernelci.engine.ports.model import CODE_TOOL, READ_TOOL, ModelRequest, Reply
 from kernelci.protocol.usage import Usage
 from tests.models.requests import FUNCTIONS_ONLY, INTERPRETER, WITH_CODE
 from tests.upstream import (

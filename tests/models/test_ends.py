@@ -11,7 +11,7 @@ from dataclasses import replace
 import httpx2
 import pytest
 
-from kernelci.engine.ports import CODE_TOOL
+from kernelci.engine.ports.model import CODE_TOOL
 from kernelci.errors import ModelUnavailable, PromptTooLong, RunFailure
 from kernelci.models.endpoint import Bounded
 from tests.models.requests import WITH_CODE

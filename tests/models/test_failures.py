@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from kernelci.engine.events import Event, TextDelta
-from kernelci.engine.ports import Reply
+from kernelci.engine.ports.model import Reply
 from kernelci.errors import ModelBusy, ModelRefused, ModelUnavailable, PromptTooLong, RunFailure
 from kernelci.models import endpoint, streamed
 from kernelci.models.chat import ChatModel

@@ -10,7 +10,7 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 from kernelci.engine.events import CodeDelta, Event, TextDelta, TextDone
-from kernelci.engine.ports import ModelRequest
+from kernelci.engine.ports.model import ModelRequest
 from kernelci.models.offline import OfflineModel, python_blocks
 from tests.models.requests import FUNCTIONS_ONLY, WITH_CODE
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from kernelci.engine.events import Event
-from kernelci.engine.ports import ModelRequest
+from kernelci.engine.ports.model import ModelRequest
 from kernelci.errors import ModelRefused, PromptTooLong
 from kernelci.models.chat import ChatModel
 from kernelci.models.endpoint import Endpoint

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from kernelci.engine.events import Call, CallDelta, CodeDelta, Event, TextDelta, TextDone, UsageCounted
-from kernelci.engine.ports import CODE_TOOL, ModelRequest, Reply
+from kernelci.engine.ports.model import CODE_TOOL, ModelRequest, Reply
 from kernelci.errors import ModelUnavailable
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import CallFunction, Turn

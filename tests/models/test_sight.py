@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kernelci.engine.ports import Figures, ModelRequest
+from kernelci.engine.ports.model import Figures, ModelRequest
 from kernelci.errors import ModelRefused, PromptTooLong
 from kernelci.models.chat import ChatModel
 from kernelci.models.endpoint import Endpoint

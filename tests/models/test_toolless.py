@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from kernelci.engine.events import UsageCounted
-from kernelci.engine.ports import ModelRequest
+from kernelci.engine.ports.model import ModelRequest
 from kernelci.errors import ModelRefused
 from kernelci.models.chat import ChatModel
 from kernelci.models.endpoint import Endpoint

@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from kernelci.engine.ports import CellResult, MountedFile
+from kernelci.engine.ports.sessions import CellResult, MountedFile
 from kernelci.sandbox.engine import Engine
 from kernelci.sandbox.environment import Environment, environment
 from kernelci.sandbox.zygote import Limits

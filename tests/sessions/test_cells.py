@@ -9,7 +9,7 @@ import anyio
 import nbformat
 import pytest
 
-from kernelci.engine.ports import CellResult
+from kernelci.engine.ports.sessions import CellResult
 from tests.sessions.conftest import Pool, text_of
 
 

@@ -10,7 +10,7 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from kernelci.engine.ports import CellResult
+from kernelci.engine.ports.sessions import CellResult
 from tests.sessions.conftest import Pool, Started, gone, host_pid, text_of
 
 

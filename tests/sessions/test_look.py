@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelci.engine.ports import ModelRequest
+from kernelci.engine.ports.model import ModelRequest
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import Turn
 from kernelci.protocol.objects import Cell, Message, RunStep

@@ -14,7 +14,7 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from kernelci.engine.ports import CellResult
+from kernelci.engine.ports.sessions import CellResult
 from kernelci.errors import KernelUnavailable
 from kernelci.sandbox.engine import Engine
 from kernelci.sandbox.environment import Environment, of_kernelspec

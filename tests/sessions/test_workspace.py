@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelci.engine.ports import MountedFile
+from kernelci.engine.ports.sessions import MountedFile
 from kernelci.errors import KernelUnavailable
 from kernelci.sessions.workspace import Workspace
 from tests.sessions.conftest import Pool, text_of

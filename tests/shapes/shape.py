@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kernelci.engine.events import CodeDelta, Event, TextDelta
-from kernelci.engine.ports import CODE_TOOL, ModelRequest, Reply
+from kernelci.engine.ports.model import CODE_TOOL, ModelRequest, Reply
 from kernelci.models.chat import ChatModel
 from kernelci.models.endpoint import Endpoint
 from tests.upstream import Answer, Body, Chunks, Upstream, call_chunk, finish_chunk, text_chunk

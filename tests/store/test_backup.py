@@ -15,7 +15,7 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from kernelci.engine.ports import Page
+from kernelci.engine.ports.store import Page
 from kernelci.errors import DataFolderTooNew, StartupError
 from kernelci.protocol.objects import File, Thread
 from kernelci.store import backup

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from kernelci.engine.blobs import Blob, TooManyBytes
+from kernelci.engine.ports.blobs import Blob, TooManyBytes
 from kernelci.store.blobs import INCOMING, FolderBlobs
 from kernelci.store.streams import CHUNK
 

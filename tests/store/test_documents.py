@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernelci.engine.ports import Store
+from kernelci.engine.ports.store import Store
 from kernelci.protocol.objects import Message, Thread
 from kernelci.store.documents import LONGEST
 from tests.conformance.objects import message, thread

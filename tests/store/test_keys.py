@@ -14,7 +14,7 @@ from alembic.config import Config
 from anyio import to_thread
 from sqlalchemy import create_engine
 
-from kernelci.engine.ports import Page
+from kernelci.engine.ports.store import Page
 from kernelci.errors import InvalidRequest, NotFound
 from kernelci.protocol import ids
 from kernelci.protocol.keys import digest, fresh, matching

@@ -13,7 +13,7 @@ from alembic.config import Config
 from anyio import to_thread
 from sqlalchemy import create_engine
 
-from kernelci.engine.ports import Page
+from kernelci.engine.ports.store import Page
 from kernelci.protocol.objects import File, Message, Thread
 from kernelci.store import migrations
 from kernelci.store.folder import VERSION, DataFolder

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from kernelci.engine.blobs import Blob, TooManyBytes, WrongBytes
+from kernelci.engine.ports.blobs import Blob, TooManyBytes, WrongBytes
 from kernelci.protocol.uploads import Stretch
 from kernelci.store.blobs import FolderBlobs
 from kernelci.store.parts import FIRST, FOLDER, FolderParts

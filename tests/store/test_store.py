@@ -17,7 +17,7 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import IntegrityError
 
-from kernelci.engine.ports import Page, Store
+from kernelci.engine.ports.store import Page, Store
 from kernelci.errors import NotFound
 from kernelci.protocol.objects import Assistant, Cell, File, Message, Run, RunStep, Thread
 from kernelci.store import rows, turns

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from kernelci.engine.events import Event, Recorded, RunMoved, UsageCounted
-from kernelci.engine.ports import Emit, ModelRequest, Reply
+from kernelci.engine.events import Emit, Event, Recorded, RunMoved, UsageCounted
+from kernelci.engine.ports.model import ModelRequest, Reply
 from kernelci.errors import ModelUnavailable
 from kernelci.models.scripted import ScriptedModel
 from kernelci.models.turn import Turn

@@ -12,7 +12,7 @@ import anyio
 import nbformat
 import pytest
 
-from kernelci.engine.ports import Transcripts
+from kernelci.engine.ports.transcripts import Transcripts
 from kernelci.errors import NotFound
 from kernelci.protocol.objects import Cell, Message
 from kernelci.transcripts.writer import DRAFT, KEPT, NotebookWriter
