@@ -39,7 +39,7 @@ def check(model: type[BodyT], data: object, *, path: str = "", strict: bool = Fa
         InvalidRequest: about the first thing that is wrong.
     """
     try:
-        return model.model_validate(data, extra="forbid" if strict else None)
+        return model.model_validate(data, extra="forbid" if strict else None, context={"strict": strict})
     except ValidationError as invalid:
         raise refusal(invalid.errors(include_url=False)[0], data, path) from None
 

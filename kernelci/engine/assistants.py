@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from kernelci.engine import files
 from kernelci.engine.ports.store import Store
 from kernelci.errors import InvalidRequest, NotFound
-from kernelci.protocol import ids
+from kernelci.protocol import ids, limits
 from kernelci.protocol.objects import Assistant
 from kernelci.protocol.parts import CodeInterpreterResources, CodeInterpreterTool, ToolResources
-from kernelci.protocol.requests import MOST_FILES, AssistantCreate, AssistantUpdate, ToolResourcesBody
+from kernelci.protocol.requests import AssistantCreate, AssistantUpdate, ToolResourcesBody
 
 
 async def create(store: Store, body: AssistantCreate) -> Assistant:
@@ -91,9 +91,9 @@ async def detach(store: Store, id: str, file_id: str) -> None:
 
 def _with_files(assistant: Assistant, file_ids: Iterable[str]) -> Assistant:
     distinct = tuple(dict.fromkeys(file_ids))
-    if len(distinct) > MOST_FILES:
+    if len(distinct) > limits.FILES:
         raise InvalidRequest(
-            f"Assistant {assistant.id} has {MOST_FILES} files, which is the most it can have.",
+            f"Assistant {assistant.id} has {limits.FILES} files, which is the most it can have.",
             param="file_id",
             code="array_above_max_length",
         )

@@ -7,12 +7,12 @@ them, so the string "5" is no integer; a query's are text, and are read as numbe
 
 from __future__ import annotations
 
-from collections.abc import Sized
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
-from pydantic_core import PydanticCustomError, PydanticKnownError
+from pydantic_core import PydanticCustomError
 
+from kernelci.protocol import limits
 from kernelci.protocol.ids import PREFIX
 from kernelci.protocol.parts import (
     AnswerFormat,
@@ -29,10 +29,7 @@ from kernelci.protocol.parts import (
     ToolResources,
     TruncationStrategy,
     Whole,
-    without_nulls,
 )
-
-SizedT = TypeVar("SizedT", bound=Sized)
 
 
 class Body(Fields):
@@ -46,25 +43,6 @@ class Body(Fields):
 def _text_or_more(value: object) -> str:
     """Which of the two forms of a field this is, so that an error speaks of that one alone."""
     return "text" if isinstance(value, str) else "more"
-
-
-def _pairs(value: object) -> object:
-    """The metadata without nulls. They are counted before any is looked at, since each wrong one is an error."""
-    if not isinstance(value, dict):
-        return value
-    pairs = cast("dict[str, object]", without_nulls(cast("object", value)))
-    return _no_more_than(MOST_PAIRS, pairs)
-
-
-def _messages(value: object) -> object:
-    """The messages, counted before any is looked at, since that takes long."""
-    return _no_more_than(MOST_MESSAGES, cast("list[object]", value)) if isinstance(value, list) else value
-
-
-def _no_more_than(most: int, items: SizedT) -> SizedT:
-    if len(items) > most:
-        raise PydanticKnownError("too_long", {"field_type": "It", "max_length": most, "actual_length": len(items)})
-    return items
 
 
 def _distinct(tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
@@ -112,17 +90,8 @@ def _an_assistant(id: str) -> str:
     return id
 
 
-MOST_PAIRS = 16
-"""Pairs that metadata may have."""
-
-MOST_FILES = 20
-"""Files that one tool resource may have."""
-
-MOST_MESSAGES = 100_000
-"""Messages that a thread may have, and so a request."""
-
 MetadataBody = Annotated[
-    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], BeforeValidator(_pairs)
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], BeforeValidator(limits.pairs)
 ]
 Name = Annotated[str, Field(max_length=256)]
 Description = Annotated[str, Field(max_length=512)]
@@ -148,7 +117,7 @@ ResponseFormatBody = Annotated[
 class CodeInterpreterBody(Body):
     """The kernel's files, in a request."""
 
-    file_ids: Annotated[Many[str], Field(max_length=MOST_FILES)] = ()
+    file_ids: Annotated[Many[str], Field(max_length=limits.FILES)] = ()
 
 
 class FileSearchBody(Body):
@@ -171,7 +140,7 @@ class ToolResourcesBody(Body):
 class AssistantFileIds(Body):
     """The files of an assistant as v1 has them."""
 
-    file_ids: Annotated[Many[str], Field(max_length=MOST_FILES)] = ()
+    file_ids: Annotated[Many[str], Field(max_length=limits.FILES)] = ()
 
 
 class MessageFileIds(Body):
@@ -237,7 +206,8 @@ class MessageCreate(Body):
     metadata: MetadataBody = Field(default_factory=dict)
 
 
-MessagesBody = Annotated[Many[MessageCreate], BeforeValidator(_messages)]
+Messages = Annotated[Many[MessageCreate], BeforeValidator(limits.messages)]
+FirstMessages = Annotated[Many[MessageCreate], BeforeValidator(limits.first_messages)]
 
 
 class MetadataUpdate(Body):
@@ -249,7 +219,7 @@ class MetadataUpdate(Body):
 class ThreadCreate(Body):
     """`POST /threads`."""
 
-    messages: MessagesBody = ()
+    messages: FirstMessages = ()
     tool_resources: ToolResourcesBody = ToolResourcesBody()
     metadata: MetadataBody = Field(default_factory=dict)
 
@@ -284,7 +254,7 @@ class RunCreate(RunFields):
     """`POST /threads/{id}/runs`."""
 
     additional_instructions: Instructions | None = None
-    additional_messages: MessagesBody = ()
+    additional_messages: Messages = ()
     reasoning_effort: ReasoningEffort | None = None
 
 

@@ -95,3 +95,25 @@ async def test_metadata_and_schemas_have_fields_of_any_name(strict: httpx2.Async
     body = {"model": "m", "metadata": {"any": "thing"}, "tools": [{"type": "function", "function": function}]}
     made = await strict.post("/v1/assistants", json=body, headers=V2)
     assert made.json()["tools"][0]["function"]["parameters"] == function["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("path", "param", "body"),
+    [
+        ("/threads", "messages", lambda messages: {"messages": messages}),
+        (
+            "/threads/runs",
+            "thread.messages",
+            lambda messages: {"assistant_id": "asst_1", "thread": {"messages": messages}},
+        ),
+    ],
+)
+async def test_a_new_thread_has_as_many_messages_as_it_had(
+    strict: httpx2.AsyncClient, api: httpx2.AsyncClient, path: str, param: str, body: Any
+) -> None:
+    messages = [{"role": "user", "content": "x"}] * 33
+    refused = await strict.post(f"/v1{path}", json=body(messages), headers=V2)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "array_above_max_length")
+    assert refused.json()["error"]["param"] == param
+    assert (await strict.post("/v1/threads", json={"messages": messages[1:]}, headers=V2)).status_code == 200
+    assert (await api.post("/v1/threads", json={"messages": messages}, headers=V2)).status_code == 200

@@ -10,8 +10,9 @@ from typing import Literal, cast
 
 from kernelci.api.dialects.choice import Dialect
 from kernelci.api.validation import check, unknown_parameter, wrong_type, wrong_value
+from kernelci.protocol import limits
 from kernelci.protocol.parts import JsonObject, without_nulls
-from kernelci.protocol.requests import MOST_MESSAGES, AssistantFileIds, MessageFileIds
+from kernelci.protocol.requests import AssistantFileIds, MessageFileIds
 from kernelci.protocol.retrieval import rename_tools
 
 Kind = Literal["assistant", "thread", "message", "run"]
@@ -102,7 +103,7 @@ def _files_to_attachments(given: JsonObject, path: str) -> None:
 
 def _each_message(dialect: Dialect, given: JsonObject, field: str, path: str) -> None:
     messages = _listed(given.get(field))
-    if 0 < len(messages) <= MOST_MESSAGES:  # more are refused as they are
+    if 0 < len(messages) <= limits.MESSAGES:  # more are refused as they are
         given[field] = [
             upgrade(dialect, "message", message, f"{path}{field}[{at}].") for at, message in enumerate(messages)
         ]
