@@ -24,6 +24,7 @@ from kernelci.models.described import Description, described
 from kernelci.models.endpoint import Endpoint, TooLong, said_done, whole_of
 from kernelci.models.failures import broken_off, failure, without_end
 from kernelci.models.forced import forced, forced_again
+from kernelci.models.formats import formatted, formatted_again
 from kernelci.models.habits import Habits
 from kernelci.models.most import with_room, with_room_again
 from kernelci.models.parameters import body_of, spared_again
@@ -161,7 +162,7 @@ class ChatModel:
             raise failure(error, self._endpoint, begun=begun, said=said) from None
 
     def _body(self, asked: ModelRequest, habits: Habits) -> JsonObject:
-        asked = with_room(asked, habits)
+        asked = formatted(with_room(asked, habits), habits)
         # In words the calls of the conversation, too, where no tool is offered now.
         return body_of(without_tools(asked) if habits.calls_tools is False else forced(asked, habits), habits)
 
@@ -182,6 +183,7 @@ class ChatModel:
             with_room_again(error, asked, habits)
             or pictured_again(error, request, asked, habits)
             or forced_again(error, asked, body, habits)
+            or formatted_again(error, asked, body, habits)
             or spared_again(error, asked, body, habits)
         )
 

@@ -14,7 +14,8 @@ class Habits:
     """How one model answers. `calls_tools` is None until it is known, as is the number of `pictures` that it takes
     in one question; `takes_figures` is whether a user's message may follow a tool's result. More than `most_tokens`
     are refused where a reply is asked for with them; parameters that are `refused` are not sent. `forces` is how
-    it can be made to call a tool, `context` how much it reads at once.
+    it can be made to call a tool, `context` how much it reads at once. JSON mode may have to be asked for by a
+    schema.
     """
 
     calls_tools: bool | None = None
@@ -25,6 +26,7 @@ class Habits:
     context: Context = field(default_factory=Context)
     refused: set[str] = field(default_factory=set[str])
     forces: Literal["by name", "any", "nothing"] = "by name"
+    json_by_schema: bool = False
 
     @classmethod
     def of(cls, model: str) -> Habits:

@@ -238,3 +238,23 @@ async def test_a_choice_that_forces_nothing_is_refused_for_good(upstream: Upstre
     with pytest.raises(ModelRefused):
         await sent(upstream, [refuses("tool_choice is malformed")], replace(WITH_CODE, tool_choice="none"))
     assert len(upstream.requests) == 1
+
+
+# JSON
+
+IN_JSON_MODE = replace(WITH_CODE, response_format={"type": "json_object"})
+BY_SCHEMA = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}
+NO_JSON_MODE = Fails(400, {"error": "'response_format.type' must be 'json_schema' or 'text'"})
+
+
+async def test_where_there_is_no_json_mode_any_object_is_asked_for_by_a_schema(upstream: Upstream) -> None:
+    answers = [NO_JSON_MODE, Says("{}"), Says("{}"), Says("words")]
+    bodies = await sent(upstream, answers, IN_JSON_MODE, IN_JSON_MODE, WITH_CODE)
+    formats = [body.get("response_format") for body in bodies]
+    assert formats == [{"type": "json_object"}, BY_SCHEMA, BY_SCHEMA, None]
+
+
+async def test_a_schema_that_is_refused_is_refused_for_good(upstream: Upstream) -> None:
+    with pytest.raises(ModelRefused):
+        await sent(upstream, [NO_JSON_MODE] * 2, IN_JSON_MODE)
+    assert len(upstream.requests) == 2
