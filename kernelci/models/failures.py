@@ -11,6 +11,7 @@ import openai
 
 from kernelci.errors import ModelBusy, ModelRefused, ModelUnavailable, PromptTooLong, RunFailure
 from kernelci.models.endpoint import Endpoint, TooLong
+from kernelci.protocol.parts import JsonObject
 
 _LONGEST = 10_000  # characters of an error that are looked at
 
@@ -130,6 +131,16 @@ def _too_long(error: openai.APIError, endpoint: Endpoint) -> PromptTooLong:
     return PromptTooLong(f"The conversation is too long for the model at {endpoint.host}: {reason}")
 
 
+def complaint(error: openai.APIError) -> str:
+    """What the endpoint says is wrong, without the question, which some repeat in a list of what is."""
+    said: object = error.body
+    detail = cast("Mapping[str, object]", said).get("detail") if isinstance(said, Mapping) else None
+    if isinstance(detail, list):
+        wrong = [cast("JsonObject", each) for each in cast("list[object]", detail) if isinstance(each, dict)]
+        return str([(each.get("type"), each.get("loc"), each.get("msg")) for each in wrong])[:_LONGEST]
+    return str(cast("object", said))[:_LONGEST]
+
+
 def status_of(error: openai.APIError) -> int:
     """An error's status; that of a bad request for one in a stream, 0 for one of the connection."""
     if isinstance(error, openai.APIConnectionError):
@@ -139,7 +150,7 @@ def status_of(error: openai.APIError) -> int:
 
 def is_too_long(error: openai.APIError) -> bool:
     """Whether the endpoint says that the prompt does not fit: by its code, or in the words of several makers."""
-    return status_of(error) in {400, 413, 422, 500} and bool(_TOO_LONG.search(str(error.body)[:_LONGEST]))
+    return status_of(error) in {400, 413, 422, 500} and bool(_TOO_LONG.search(complaint(error)))
 
 
 def _reason(error: openai.APIError, endpoint: Endpoint) -> str:

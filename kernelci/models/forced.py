@@ -12,13 +12,12 @@ from dataclasses import replace
 import openai
 
 from kernelci.engine.ports.model import ModelRequest
-from kernelci.models.failures import status_of
+from kernelci.models.failures import complaint, status_of
 from kernelci.models.habits import Habits
 from kernelci.protocol.parts import JsonObject
 
 logger = logging.getLogger(__name__)
 
-_LONGEST = 10_000  # characters of an error that are looked at
 _OF_THE_CHOICE = re.compile(r"tool_?choice", re.IGNORECASE)
 
 
@@ -40,7 +39,7 @@ def forced_again(
 ) -> ModelRequest | None:
     """How to ask again what was refused because a tool was forced, which is noted; None if that is not why."""
     sent = body.get("tool_choice")
-    if status_of(error) not in {400, 404, 422} or not _OF_THE_CHOICE.search(str(error.body)[:_LONGEST]):
+    if status_of(error) not in {400, 404, 422} or not _OF_THE_CHOICE.search(complaint(error)):
         return None
     if isinstance(sent, dict):
         habits.forces = "any" if habits.forces == "by name" else habits.forces

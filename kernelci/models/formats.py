@@ -9,13 +9,12 @@ from dataclasses import replace
 import openai
 
 from kernelci.engine.ports.model import ModelRequest
-from kernelci.models.failures import status_of
+from kernelci.models.failures import complaint, status_of
 from kernelci.models.habits import Habits
 from kernelci.protocol.parts import JsonObject
 
 logger = logging.getLogger(__name__)
 
-_LONGEST = 10_000  # characters of an error that are looked at
 _BY_SCHEMA = re.compile(r"response_?format.*json_schema|json_schema.*response_?format", re.IGNORECASE | re.DOTALL)
 
 _ANY_OBJECT: JsonObject = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}
@@ -31,7 +30,7 @@ def formatted_again(
     error: openai.APIError, asked: ModelRequest, body: JsonObject, habits: Habits
 ) -> ModelRequest | None:
     """How to ask again what was refused because of JSON mode, which is noted; None if that is not why."""
-    if status_of(error) not in {400, 422} or not _BY_SCHEMA.search(str(error.body)[:_LONGEST]):
+    if status_of(error) not in {400, 422} or not _BY_SCHEMA.search(complaint(error)):
         return None
     if not _is_json_mode(body.get("response_format")):
         return None

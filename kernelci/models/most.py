@@ -14,12 +14,10 @@ from dataclasses import replace
 import openai
 
 from kernelci.engine.ports.model import ModelRequest
-from kernelci.models.failures import status_of
+from kernelci.models.failures import complaint, status_of
 from kernelci.models.habits import Habits
 
 logger = logging.getLogger(__name__)
-
-_LONGEST = 10_000  # characters of an error that are looked at
 
 _TOO_MANY = re.compile(
     r"max_(?:completion_|new_|output_)?tokens\b.{0,60}?(?:too (?:large|high|big)|at most|less than or equal|<="
@@ -51,7 +49,7 @@ def with_room_again(error: openai.APIError, asked: ModelRequest, habits: Habits)
     Whether the question itself is too long is told then: an endpoint's words may fit both. Where it does not name
     what would do, more than half of that many is taken to be refused, too.
     """
-    said = str(error.body)[:_LONGEST]
+    said = complaint(error)
     if asked.max_tokens is None or status_of(error) not in {400, 413, 422, 500} or not _TOO_MANY.search(said):
         return None
     named = _NAMED.search(said)

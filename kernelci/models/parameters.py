@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import cast
 
 import openai
 
 from kernelci.engine.ports.model import ModelRequest
-from kernelci.models.failures import is_too_long, status_of
+from kernelci.models.failures import complaint, is_too_long, status_of
 from kernelci.models.habits import Habits
 from kernelci.protocol.parts import JsonObject
 
 logger = logging.getLogger(__name__)
-
-_LONGEST = 10_000  # characters of an error that are looked at
 
 _SPARED = ("stream_options", "parallel_tool_calls", "top_p", "temperature", "reasoning_effort")
 """Left out where they are refused. Of two that exclude each other the first is."""
@@ -63,7 +59,7 @@ def spared_again(
     """
     if status_of(error) not in {400, 422} or is_too_long(error):
         return None
-    said = _complaint(error)
+    said = complaint(error)
     known = [name for name in (*_SPARED, *_INSTEAD) if name in body and _names(said, name)]
     name = next((each for each in known if each in _SPARED or _is_unknown(each, said)), None)
     if name is None:
@@ -73,16 +69,6 @@ def spared_again(
         return replace(asked, **{name: None})
     habits.refused.add(name)
     return asked
-
-
-def _complaint(error: openai.APIError) -> str:
-    """What the endpoint says is wrong, without the question, which some repeat in a list of what is."""
-    said: object = error.body
-    detail = cast("Mapping[str, object]", said).get("detail") if isinstance(said, Mapping) else None
-    if isinstance(detail, list):
-        wrong = [cast("JsonObject", each) for each in cast("list[object]", detail) if isinstance(each, dict)]
-        return str([(each.get("type"), each.get("loc"), each.get("msg")) for each in wrong])[:_LONGEST]
-    return str(cast("object", said))[:_LONGEST]
 
 
 def _names(said: str, name: str) -> bool:

@@ -14,15 +14,13 @@ import openai
 
 from kernelci.engine.ports.model import Figures, ModelRequest
 from kernelci.models.conversation import pictures_in
-from kernelci.models.failures import is_too_long, status_of
+from kernelci.models.failures import complaint, is_too_long, status_of
 from kernelci.models.habits import Habits
 from kernelci.protocol.parts import JsonObject
 
 logger = logging.getLogger(__name__)
 
 ANY_NUMBER = 1000
-
-_LONGEST = 10_000  # characters of an error that are looked at
 
 _OF_PICTURES = re.compile(
     r"\bimages?\b|image_url|\bvision\b|multi-?modal|mmproj|content part|content must be a string|valid string"
@@ -60,7 +58,7 @@ def pictured_again(
 
     What the refusal tells of the model is noted in its habits, but not what it tells of one picture alone.
     """
-    said = str(error.body)[:_LONGEST]
+    said = complaint(error)
     sent = pictures_in(*asked.messages)
     if not sent or status_of(error) not in {400, 404, 413, 415, 422, 500, 501} or is_too_long(error):
         return None

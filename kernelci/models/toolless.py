@@ -12,7 +12,7 @@ import openai
 
 from kernelci.engine.ports.model import CODE_TOOL, ModelRequest
 from kernelci.models.arguments import code_in
-from kernelci.models.failures import status_of
+from kernelci.models.failures import complaint, status_of
 from kernelci.protocol.parts import JsonObject
 
 _REFUSALS = re.compile(
@@ -45,7 +45,7 @@ _MUST = "Do so in this reply."
 
 def refuses_tools(error: openai.APIError) -> bool:
     """Whether the endpoint says that this model, or the way it is served, takes no tools."""
-    return status_of(error) in {400, 404, 422, 500, 501} and bool(_REFUSALS.search(str(error.body)))
+    return status_of(error) in {400, 404, 422, 500, 501} and bool(_REFUSALS.search(complaint(error)))
 
 
 def without_tools(request: ModelRequest) -> ModelRequest:
