@@ -8,7 +8,7 @@ from kernelci.api.paging import page
 from kernelci.api.request import ApiRequest, answer, answer_list, read_body, read_query
 from kernelci.api.sse import EventStream
 from kernelci.engine import runs
-from kernelci.engine.retell import retold_after, seen_until
+from kernelci.engine.retell import retold_after
 from kernelci.protocol.objects import Run, Thread
 from kernelci.protocol.requests import (
     EventsQuery,
@@ -55,9 +55,8 @@ async def events(request: ApiRequest) -> Response:
     service, thread_id = request.state["service"], request.path_params["thread_id"]
     await service.store.get(Thread, thread_id)
     seen = query.after or request.headers.get("last-event-id", "")
-    records = retold_after(seen, thread_id, store=service.store, bus=service.bus)
-    before = await seen_until(seen, thread_id, store=service.store, bus=service.bus)
-    return EventStream(records, request.state["dialect"], epoch=service.bus.epoch, seen=before)
+    retold = await retold_after(seen, thread_id, store=service.store, bus=service.bus)
+    return EventStream(retold.told, request.state["dialect"], epoch=service.bus.epoch, seen=retold.seen)
 
 
 async def list_(request: ApiRequest) -> Response:

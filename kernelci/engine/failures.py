@@ -7,6 +7,7 @@ the same thing levelled. What is said to the model about it, and to the person a
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -63,38 +64,31 @@ class Failures:
     """
 
     limit: int
-    _times: dict[Fingerprint, int] = field(default_factory=dict[Fingerprint, int])
+    _turns: dict[Fingerprint, Counter[int]] = field(default_factory=dict[Fingerprint, Counter[int]])
+    """How often each came, by turn."""
     _last: dict[Fingerprint, Failure] = field(default_factory=dict[Fingerprint, Failure])
-    _turn: int = -1
-    _here: dict[Fingerprint, int] = field(default_factory=dict[Fingerprint, int])
-    """How often each came in this turn."""
 
     def add(self, failure: Failure, turn: int) -> int:
         """Take a failure of a turn; gives in how many turns it has been there now, or 0 if this one has had it."""
-        if turn != self._turn:
-            self._turn, self._here = turn, {}
         mark = failure.fingerprint
         self._last[mark] = failure
-        self._here[mark] = self._here.get(mark, 0) + 1
-        if self._here[mark] > 1:
-            return 0
-        self._times[mark] = self._times.get(mark, 0) + 1
-        return self._times[mark]
+        turns = self._turns.setdefault(mark, Counter())
+        turns[turn] += 1
+        return len(turns) if turns[turn] == 1 else 0
 
     def stop(self, turn: int) -> bool:
         """Whether no more of a turn's calls should be run."""
-        here = self._here.values() if turn == self._turn else ()
-        return self.are_enough or max(here, default=0) >= self.limit
+        return self.are_enough or any(turns[turn] >= self.limit for turns in self._turns.values())
 
     @property
     def are_enough(self) -> bool:
         """Whether no more code should be run."""
-        return max(self._times.values(), default=0) >= self.limit
+        return any(len(turns) >= self.limit for turns in self._turns.values())
 
     def report(self) -> str:
         """What was tried and failed, for the person who asked."""
-        often = sorted(self._times, key=lambda mark: -self._times[mark])
-        worst, *others = (f"{_times(self._times[mark])}: {self._last[mark]}" for mark in often[:4])
+        often = sorted(self._turns, key=lambda mark: -len(self._turns[mark]))
+        worst, *others = (f"{_times(len(self._turns[mark]))}: {self._last[mark]}" for mark in often[:4])
         also = "".join(f"\n- {other}" for other in others)
         return "\n\n".join(
             [

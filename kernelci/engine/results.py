@@ -42,12 +42,14 @@ _NUMBER = re.compile(r"\d{1,9}")
 @dataclass(frozen=True, slots=True)
 class Result:
     """What a call gave: its text in full, what the model is told `beside` it and always as a whole, and the last
-    figures it displayed, as data URLs; an empty one is not shown.
+    figures it displayed, as data URLs; an empty one is not shown. What is not `stored` has no name: it would be
+    another's the next time.
     """
 
     text: str
     beside: str = ""
     figures: tuple[str, ...] = ()
+    stored: bool = True
 
 
 @dataclass(slots=True)
@@ -111,8 +113,9 @@ class Results:
 
     def add(self, call_id: str, result: Result) -> None:
         """Take what a cell gave."""
-        self._count += 1
-        self._kept[call_id] = _Kept(f"out_{self._count}", result.text, result.beside, self.room)
+        self._count += result.stored
+        name = f"out_{self._count}" if result.stored else ""
+        self._kept[call_id] = _Kept(name, result.text, result.beside, self.room)
 
     def add_function(self, call_id: str, name: str, output: str) -> None:
         """Take what a function gave, which is shown as a whole. What was read of another result has no name."""

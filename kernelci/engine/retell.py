@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 
 from kernelci.engine.events import (
     ApprovalAsked,
@@ -38,59 +39,87 @@ _MESSAGE_BEFORE_ITS_END = {
 }
 
 
-async def retold_after(seen: str, thread_id: str, *, store: Store, bus: Bus) -> AsyncIterator[Recorded]:
+@dataclass(frozen=True, slots=True)
+class Retold:
+    """What a reader is told: `told`, after `seen`, which it knows already of the step that was open then."""
+
+    seen: Sequence[Recorded]
+    told: AsyncIterator[Recorded]
+
+
+async def retold_after(seen: str, thread_id: str, *, store: Store, bus: Bus) -> Retold:
     """What a thread's runs did after the event of that id, up to where its newest run ends or waits.
 
     An id is `EPOCH.RUN.NUMBER`. One of another epoch means its run's beginning, any other the newest run's.
     """
-    run, after = await _place(seen, thread_id, store, bus)
+    run = await _run_of(seen, thread_id, store)
     if run is None:
-        told = (await store.page(Run, Page(limit=1), within=thread_id)).data
-    else:
-        told = (run, *(await store.page(Run, Page(limit=100, order="asc", after=run.id), within=thread_id)).data)
-    for each in told:
-        async for recorded in _retold(each, after, store, bus):
+        newest = (await store.page(Run, Page(limit=1), within=thread_id)).data
+        return Retold((), _one_after_the_other(newest, store, bus))
+    after = _place(seen, run, bus)
+    kept, told = bus.kept(run.id), _retold(run, after, store, bus)
+    later = await store.page(Run, Page(limit=100, order="asc", after=run.id), within=thread_id)
+    return Retold(
+        await _seen(run, after, kept, store), _chained(told, _one_after_the_other(later.data, store, bus))
+    )
+
+
+async def _one_after_the_other(runs: Sequence[Run], store: Store, bus: Bus) -> AsyncIterator[Recorded]:
+    for run in runs:
+        async for recorded in _retold(run, 0, store, bus):
             yield recorded
-        after = 0
 
 
-async def seen_until(seen: str, thread_id: str, *, store: Store, bus: Bus) -> Sequence[Recorded]:
-    """What the reader of the event of that id has been told of the step that was open then, with that event."""
-    run, after = await _place(seen, thread_id, store, bus)
-    kept = bus.kept(run.id) if run and after else ()
-    told = [each for each in kept if each.seq <= after]
+async def _chained(*parts: AsyncIterator[Recorded]) -> AsyncIterator[Recorded]:
+    for part in parts:
+        async for recorded in part:
+            yield recorded
+
+
+async def _seen(run: Run, after: int, kept: Sequence[Recorded], store: Store) -> Sequence[Recorded]:
+    """What the reader has been told of the step that was open when it left, with the last event that it knows."""
+    told = [each for each in kept if each.seq <= after] if after else []
     for at in reversed(range(len(told))):
         if isinstance(told[at].event, StepOpened):
             return told[at:]
-    begun_earlier = run and kept and not kept[0].first
-    return [*(await _from_store(run, store, kept)), *told] if run and begun_earlier else told
+    begun_earlier = after and not kept[0].first
+    return [*(await _from_store(run, store, kept)), *told] if begun_earlier else told
 
 
-async def _place(seen: str, thread_id: str, store: Store, bus: Bus) -> tuple[Run | None, int]:
-    """The run of an event's id, and the event's number: 0 in another epoch, and where what came next was let go."""
+async def _run_of(seen: str, thread_id: str, store: Store) -> Run | None:
+    run_id = seen.partition(".")[2].partition(".")[0]
+    return await store.find(Run, run_id, within=thread_id) if run_id else None
+
+
+def _place(seen: str, run: Run, bus: Bus) -> int:
+    """The event's number: 0 in another epoch, and where what came next was let go."""
     epoch, _, rest = seen.partition(".")
-    run_id, _, number = rest.partition(".")
-    run = await store.find(Run, run_id, within=thread_id) if run_id else None
-    if run is None or epoch != bus.epoch or not number.isdecimal():
-        return run, 0
+    number = rest.partition(".")[2]
+    if epoch != bus.epoch or not number.isdecimal():
+        return 0
     after, kept = int(number[:_DIGITS]), bus.kept(run.id)
-    return run, after if kept and after >= kept[0].seq - 1 else 0
+    return after if kept and after >= kept[0].seq - 1 else 0
 
 
-async def _retold(run: Run, after: int, store: Store, bus: Bus) -> AsyncIterator[Recorded]:
+def _retold(run: Run, after: int, store: Store, bus: Bus) -> AsyncIterator[Recorded]:
     """The run's records after that one of this epoch, up to the next that ends it or waits for the client.
 
     What was recorded before this epoch, or was let go, is told from the store, in whole texts, with 0 for a number.
+    What is kept now is told from here, however slowly it is read.
     """
-    kept = bus.kept(run.id)
-    after = after if kept else 0
+    return _telling(run, after, bus.kept(run.id), bus.follow(run.id, after), store)
+
+
+async def _telling(
+    run: Run, after: int, kept: Sequence[Recorded], following: AsyncIterator[Recorded], store: Store
+) -> AsyncIterator[Recorded]:
     if not kept or not kept[0].first:
         if after == 0:
             for recorded in await _from_store(run, store, kept):
                 yield recorded
         if not kept and run.status not in {"queued", "in_progress", "cancelling"}:
             return
-    async for recorded in bus.follow(run.id, after):
+    async for recorded in following:
         yield recorded
 
 

@@ -58,7 +58,7 @@ class Tools:
         if call.code is None:
             return await self._answer(call, emit)
         if self.failures.stop(turn):
-            return Result(NOT_RUN)
+            return Result(NOT_RUN, stored=False)
         word = self._word_on(call)
         if word and word.decision == "reject":
             return await _reject(call, word, emit)

@@ -1,8 +1,8 @@
 """The bus within one process: a journal a run, which any number of readers walk at their own pace.
 
-Nothing is queued for anybody. A reader keeps its place in the journal, so a slow one costs nothing and misses
-nothing, and a late one begins where it likes. A journal that grows too large lets go of its oldest steps, which are
-in the store; who is reading them reads on. Everything happens on the event loop.
+Nothing is queued for anybody. A reader keeps its place in the journal from the moment it asks, so a slow one costs
+nothing and misses nothing, and a late one begins where it likes. A journal that grows too large lets go of its
+oldest steps, which are in the store; who is reading them reads on. Everything happens on the event loop.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from kernelci.engine.events import (
     CallDelta,
     CodeDelta,
     OutputDelta,
+    OutputsSubmitted,
     Recorded,
     RunMoved,
     StepOpened,
@@ -142,31 +143,34 @@ class JournalBus:
         journal = self._known.get(run_id)
         return tuple(journal.records()) if journal else ()
 
-    async def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Recorded]:
+    def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Recorded]:
         journal = self._journal(run_id)
-        part = journal.oldest
-        place = 0
-        while True:
-            while place == len(part.records):
-                if part.next:
-                    part, place = part.next, 0
-                elif place and _ends(part.records[-1]):
-                    return
-                else:
-                    await journal.more()
-            recorded = part.records[place]
-            place += 1
-            if recorded.seq <= after:  # seen already, or still to come where who asks was early
-                continue
-            yield recorded
-            if _ends(recorded) or _waits(recorded):
-                return
+        return _walk(journal, journal.oldest, after)  # which keeps both, whenever it is read
 
     def _journal(self, run_id: str) -> _Journal:
         journal = self._known.get(run_id)
         if journal is None:
             journal = self._known[run_id] = _Journal()
         return journal
+
+
+async def _walk(journal: _Journal, part: _Part, after: int) -> AsyncIterator[Recorded]:
+    place = 0
+    while True:
+        while place == len(part.records):
+            if part.next:
+                part, place = part.next, 0
+            elif place and _ends(part.records[-1]):
+                return
+            else:
+                await journal.more()
+        recorded = part.records[place]
+        place += 1
+        if recorded.seq <= after:  # seen already, or still to come where who asks was early
+            continue
+        yield recorded
+        if _ends(recorded) or _waits(recorded):
+            return
 
 
 def _ends(recorded: Recorded) -> bool:
@@ -186,6 +190,8 @@ def _size(recorded: Recorded) -> int:
             length = len(arguments) + len(output)
         case OutputDelta(_, output) if not isinstance(output, Image):
             length = len(output.logs)
+        case OutputsSubmitted(outputs):
+            length = sum(map(len, outputs.values()))
         case _:
             length = 0
     return RECORD_SIZE + 2 * length

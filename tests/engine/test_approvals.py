@@ -222,8 +222,8 @@ async def test_a_wait_survives_the_server_and_can_be_followed_afterwards(engine:
     await engine.stop()
     await engine.start(model, approval="code")
     assert await step_of(engine, run) == step
-    told = retold_after("", run.thread_id, store=engine.store, bus=engine.bus)
-    events = [(await anext(told)).event for _ in range(5)]
+    retold = await retold_after("", run.thread_id, store=engine.store, bus=engine.bus)
+    events = [(await anext(retold.told)).event for _ in range(5)]
     assert [type(event) for event in events] == [RunMoved, RunMoved, StepOpened, CodeDelta, ApprovalAsked]
     await engine.supervisor.answer(run, approval(step).calls[0].id, YES)
     assert (await end_of(engine, run)).status == "completed"

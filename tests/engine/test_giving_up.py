@@ -191,3 +191,34 @@ async def test_failures_are_remembered_while_the_client_is_waited_for_and_over_a
     assert (await engine.store.get(Run, run.id)).status == "completed"
     assert len(await engine.store.all(Cell, within=run.id)) == 2
     assert "It failed 2 times" in (await words(engine, run))[-1]
+
+
+async def test_an_output_has_the_name_that_it_will_have_the_next_time_whatever_was_not_run(engine: Engine) -> None:
+    async def long(code: str, on_output: OnOutput) -> CellResult:
+        if not code.endswith("Error"):
+            await on_output("stdout", f"{code}\n" * 5000)
+        return await cell(code, on_output)
+
+    async def codes(request: ModelRequest, emit: Emit) -> Reply:
+        await emit(UsageCounted(Usage()))
+        made = ["OddError"] * 4 if len(model.asked) == 1 else ["long()", "other()"]
+        return Reply(text="", calls=tuple(Call(ids.new_call(), "code_interpreter", "{}", code) for code in made))
+
+    class Several(Stubborn):
+        async def reply(self, request: ModelRequest, emit: Emit) -> Reply:
+            if len(self.asked) > 1:
+                return await Stubborn.reply(self, request, emit)
+            self.asked.append(request)
+            return await codes(request, emit)
+
+    model = Several(lambda _: Turn(text="Done."))
+    engine.session.cell = long
+    await engine.start(model, same_failures=3)
+    run = await engine.finished(await engine.ask())
+    await engine.finished(await engine.ask_again(run))
+    now, later = (
+        [line for message in request.messages for line in str(message["content"]).splitlines() if "goes on" in line]
+        for request in model.asked[-2:]
+    )
+    assert [line.split()[1] for line in now] == ["out_4", "out_5"]
+    assert later == now

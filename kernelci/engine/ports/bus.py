@@ -36,6 +36,8 @@ class Bus(Protocol):
     def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Recorded]:
         """What is kept after that one, and what comes, up to the next that ends the run or waits for the client.
 
+        What is kept now is, for this reader, even if it is let go before it is read.
+
         Raises:
             KernelciError: it was broken off after what has come so far.
         """
