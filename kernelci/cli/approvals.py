@@ -110,7 +110,7 @@ class Approvals:
             if isinstance(failure, click.ClickException) and not isinstance(failure.__cause__, OSError):
                 self.screen.note("The edit was called off: the editor ended with an error.", "yellow")
                 return None
-            edited = self._typed_code()  # as no program is called so: a ValueError is one of quotes that never end
+            edited = self._typed_code()  # a ValueError is of quotes in $EDITOR that never end
         if edited is None or edited.rstrip("\n") == code.rstrip("\n"):
             self.screen.note("Nothing was changed.", "yellow")
             return None

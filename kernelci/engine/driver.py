@@ -60,7 +60,25 @@ class Driver:
             fetch=self._output,
             figures=await self._last_figures(run, conversation),
         )
-        driven.budget = budget = Budget(
+        tools = Tools(
+            of=run,
+            files=tuple(mounted),
+            sessions=self.sessions,
+            publisher=self.publisher,
+            failures=await self._failures(run, conversation),
+            results=prompt.results,
+            shown=self._shown,
+            asking="code" in {run.asking, self.settings.approval},
+            approval=prompt.approval,
+        )
+        driven.budget = budget = await self._budget(driven, conversation)
+        emit = budget.counting(driven.linking)
+        await run_loop(prompt=prompt, model=model, tools=tools, emit=emit, budget=budget)
+
+    async def _budget(self, driven: Driven, conversation: Sequence[Message | RunStep]) -> Budget:
+        """What is left to the run, by what it and its thread have used so far."""
+        run = driven.run
+        return Budget(
             run=run,
             settings=self.settings,
             price=self.models.price(run.model),
@@ -68,23 +86,6 @@ class Driver:
             usage=used_by(run, conversation),
             expiry=driven.deadline,
             underestimated=driven.budget.underestimated if driven.budget else 1.0,
-        )
-        await run_loop(
-            prompt=prompt,
-            model=model,
-            tools=Tools(
-                of=run,
-                files=tuple(mounted),
-                sessions=self.sessions,
-                publisher=self.publisher,
-                failures=await self._failures(run, conversation),
-                results=prompt.results,
-                shown=self._shown,
-                asking="code" in {run.asking, self.settings.approval},
-                approval=prompt.approval,
-            ),
-            emit=budget.counting(driven.linking),
-            budget=budget,
         )
 
     async def _output(self, step_id: str, call_id: str) -> str:

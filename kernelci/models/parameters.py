@@ -60,7 +60,8 @@ def spared_again(
     if status_of(error) not in {400, 422} or is_too_long(error):
         return None
     said = complaint(error)
-    known = [name for name in (*_SPARED, *_INSTEAD) if name in body and _names(said, name)]
+    about = str(error.param or said)  # where it is told which, the rest may be words of the user's
+    known = [name for name in (*_SPARED, *_INSTEAD) if name in body and _names(about, name)]
     name = next((each for each in known if each in _SPARED or _is_unknown(each, said)), None)
     if name is None:
         return None

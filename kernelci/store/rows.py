@@ -1,7 +1,7 @@
 """The statements: what happens to objects within one transaction, on a connection that somebody else opened.
 
-Everything here blocks and is called in a worker thread. store.py names the transactions; no SQL about objects is
-written outside this file and the migrations, and none of it is for one database only.
+Everything here blocks and is called in a worker thread. store.py names the transactions; what a row is to be asked
+for is in documents.py, the statements that write are built in writing.py. None is for one database only.
 """
 
 from __future__ import annotations

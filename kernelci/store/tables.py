@@ -2,8 +2,7 @@
 
 A row keeps its object whole in `doc`, which is what is read back; the columns beside it repeat what is searched
 or constrained. `metadata` stands apart, since clients change it while a run writes the rest; `brief` is a step
-without the logs of long outputs, where it has any.
-What the statements do with the tables is in rows.py; how a database comes to have them, in migrations/.
+without the logs of long outputs, where it has any. How a database comes to have the tables is in migrations/.
 """
 
 from __future__ import annotations

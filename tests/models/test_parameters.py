@@ -258,3 +258,11 @@ async def test_a_schema_that_is_refused_is_refused_for_good(upstream: Upstream) 
     with pytest.raises(ModelRefused):
         await sent(upstream, [NO_JSON_MODE] * 2, IN_JSON_MODE)
     assert len(upstream.requests) == 2
+
+
+async def test_a_refusal_of_another_parameter_that_quotes_the_user_takes_nothing(upstream: Upstream) -> None:
+    for param in ("messages[0].content", 7):
+        refused = {"error": {"message": "Invalid content: 'Plot temperature and top_p'", "param": param}}
+        with pytest.raises(ModelRefused):
+            await sent(upstream, [Fails(400, refused)], SAMPLED)
+        assert len(upstream.requests) == 1
