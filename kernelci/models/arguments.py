@@ -20,8 +20,8 @@ CODE_KEYS = (
 _WRAPPERS = ("arguments", "parameters", "input", "args", "kwargs")
 """Keys under which a model hides the arguments once more."""
 
-_LONGEST_REPAIR = 64 * 1024  # characters; the repair's time can grow with the square of them
-_DEEP = re.compile(r"(?:[\[{]\s*){16}")
+_LONGEST_REPAIR = 8 * 1024  # characters; the repair's time can grow with the square of them
+_DEEP = re.compile(r"(?:[\[{(]\s*+){16}")
 _DEPTH = 3  # JSON in JSON in JSON
 _FENCED = re.compile(r"\A\s*```[ \t]*[\w+.-]*[ \t]*\n(?P<code>.*?)\n?[ \t]*```\s*\Z", re.DOTALL)
 _QUOTED = re.compile(

@@ -12,7 +12,7 @@ from itertools import islice
 
 from kernelci.engine.ports.model import CODE_TOOL
 from kernelci.models.arguments import loose_json
-from kernelci.models.pythonic import pythonic_calls
+from kernelci.models.pythonic import PYTHONIC, pythonic_calls
 from kernelci.models.tagged import tagged_calls
 from kernelci.models.written import WrittenCall, calls_of, json_calls
 
@@ -57,13 +57,18 @@ _CONTROL = re.compile(rf"{_MARK.pattern}|{_CLOSED.pattern}|{_TURN_ENDED}|</s>")
 _BOUNDARY = re.compile(rf"{_MARK.pattern}|{_CLOSED.pattern}|{_TURN_ENDED}")
 _PAST_CLOSED = re.compile(rf"(?:\s*(?:{_CLOSED.pattern}))*")
 _MOST_TRIED = 8  # ends of one Pythonic call
+_MOST_IN_VAIN = 16  # marks of one text that begin no call: some models, once lost, write nothing else
 
 _NAMED = re.compile(
-    r"\s*(?:function<｜tool▁sep｜>)?(?P<name>[\w.:/-]+?)(?::\d+)?\s*"
-    r"(?:(?:\[CALL_ID\]\w*)?(?:\[ARGS\]|<｜tool▁sep｜>)?\s*(?:```(?:json)?\s*)?(?=\{)"
-    r"|<\|tool_call_argument_begin\|>\s*)"
+    r"\s*+(?:function<｜tool▁sep｜>)?(?P<name>[\w.:/-]{1,256}?)(?::\d++)?\s*+"
+    r"(?:(?:\[CALL_ID\]\w*)?(?:\[ARGS\]|<｜tool▁sep｜>)?\s*+(?:```(?:json)?\s*+)?(?=\{)"
+    r"|<\|tool_call_argument_begin\|>\s*+)"
 )
-"""A name before the arguments: Mistral, DeepSeek, Kimi (which numbers the calls, as in `f:0`)."""
+"""A name before the arguments: Mistral, DeepSeek, Kimi (which numbers the calls, as in `f:0`).
+
+None of its spaces is given back: a model can write line breaks without end, and two neighbours would share them out
+in every way there is.
+"""
 
 _FENCE_END = re.compile(r"\s*```")
 _JSON = json.JSONDecoder(strict=False)
@@ -76,12 +81,13 @@ def marked_calls(text: str) -> tuple[list[WrittenCall], str]:
     """
     calls: list[WrittenCall] = []
     words: list[str] = []
-    at = 0
-    while mark := _MARK.search(text, at):
+    at = in_vain = 0
+    while in_vain < _MOST_IN_VAIN and (mark := _MARK.search(text, at)):
         words.append(_behind_closed(text[at : mark.start()]))
         found, at = _calls_at(text, mark)
         calls += found
         if not found:
+            in_vain += 1
             words.append(text[mark.start() : at])
     words.append(_behind_closed(text[at:]))
     return calls, _CONTROL.sub("", "".join(words)) if calls else ""
@@ -128,10 +134,10 @@ def _named(text: str, at: int) -> tuple[list[WrittenCall], int]:
 
 def _pythonic(text: str, at: int) -> tuple[list[WrittenCall], int]:
     """A list of calls as Python's: to the first end at which it is one."""
-    if not text[at : at + _LONGEST_MARK].lstrip().startswith("["):
+    if not PYTHONIC.match(text, at):
         return [], at
     ends = [each.start() for each in islice(_BOUNDARY.finditer(text, at), _MOST_TRIED)]
-    for end in (*ends, len(text)):
+    for end in ends if len(ends) == _MOST_TRIED else (*ends, len(text)):
         if calls := pythonic_calls(text[at:end]):
             return calls, end
     return [], at

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kernelci.engine.ports.model import ModelRequest
+from kernelci.models.lines import slices
 from kernelci.models.marked import MARKS, mark_in, marked_calls
 from kernelci.models.names import is_offered
-from kernelci.models.pythonic import pythonic_calls
+from kernelci.models.pythonic import PYTHONIC, pythonic_calls
 from kernelci.models.written import Reading, WrittenCall, calls_in_json, calls_of, code_alone, plain_calls_of
 
 _PYTHON = frozenset({"python", "py", "python3", "ipython", "tool_code"})
@@ -26,7 +27,6 @@ _KEY = (
 )
 _CALL = re.compile(rf"""(?:\[\s*)?\{{\s*["']?{_KEY}["']?\s*:""")
 _MAYBE_CALL = re.compile(r"""(?:\[\s*)?(?:\{\s*(?:["']?\w{0,16}(?:["']\s*)?)?)?""")
-_PYTHONIC = re.compile(r"\[\s*[A-Za-z_][\w.]*\(")
 _MAYBE_PYTHONIC = re.compile(r"\[\s*(?:[A-Za-z_][\w.]*)?")
 _FENCE = re.compile(r"(?P<ticks>`{3,})[ \t]*(?P<info>[\w+.-]*)[^`\n]*\n")
 _MAYBE_FENCE = re.compile(r"`{1,2}|`{3,}[^`\n]*")
@@ -73,6 +73,9 @@ class Prose:
         """What of the text up to here is no call, and was not given yet."""
         if not self._looking:
             return piece
+        return "".join([self._take(part) for part in slices(piece)])
+
+    def _take(self, piece: str) -> str:
         self._pending += piece
         said: list[str] = []
         while self._pending and (part := self._step()) is not None:
@@ -168,7 +171,7 @@ class Prose:
             return self._json_kind(inside, "fence") if info in _JSON else None
         if not start or _MAYBE_FENCE.fullmatch(start):
             return "maybe"
-        if not self._said and _PYTHONIC.match(start):
+        if not self._said and PYTHONIC.match(start):
             return "pythonic"
         return self._json_kind(start, "json") or self._perhaps_pythonic(start)
 

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import warnings
 
 from kernelci.models.written import WrittenCall
+
+PYTHONIC = re.compile(r"\s*\[\s*[A-Za-z_][\w.]*\(")
+"""How such a list begins."""
 
 _LONGEST = 64 * 1024  # characters
 _WORDS: dict[str, object] = {"true": True, "false": False, "null": None}
@@ -22,7 +26,9 @@ def pythonic_calls(text: str) -> list[WrittenCall]:
     if not (text.startswith("[") and text.endswith("]")) or len(text) > _LONGEST:
         return []
     # Some models break lines in the middle of a string; outside of strings they do not.
-    tree = _parsed(text) or _parsed(text.replace("\n", "\\n"))
+    tree = _parsed(text)
+    if tree is None and "\n" in text:
+        tree = _parsed(text.replace("\n", "\\n"))
     if not isinstance(tree, ast.List):
         return []
     try:

@@ -28,7 +28,7 @@ _PARAMETER = re.compile(
 _BODY = re.compile(rf"(?P<body>(?:(?!<function=|<invoke\s).)*?)(?:(?P<closed>{_AROUND}){_ALONE}|\Z)", re.DOTALL)
 _FUNCTION_END = re.compile(r"\s*</(?:function|invoke)>")
 
-_GLM = re.compile(r"\s*(?P<name>[^<>\s]+)\s*(?=<arg_key>)")
+_GLM = re.compile(r"\s*+(?P<name>[^<>\s]{1,256}+)\s*+(?=<arg_key>)")
 _ARGUMENT = re.compile(
     r"\s*<arg_key>(?P<key>[^<]{1,256})</arg_key>\s*<arg_value>(?P<value>.*?)"
     rf"(?:</arg_value>(?=\s*(?:<arg_key>|{_AROUND}{_ALONE}|\Z))|(?=\n[ \t]*{_AROUND}{_ALONE})|\Z)",

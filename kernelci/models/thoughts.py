@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from kernelci.models.lines import slices
+
 _CLOSING = {
     "<think>": "</think>",
     "<thinking>": "</thinking>",
@@ -47,6 +49,9 @@ class Thoughts:
 
     def feed(self, piece: str) -> str:
         """What of the text up to here is said, and was not given yet."""
+        return "".join([self._take(part) for part in slices(piece)])
+
+    def _take(self, piece: str) -> str:
         self._pending += piece
         said: list[str] = []
         while self._pending and (part := self._step()) is not None:
@@ -59,7 +64,8 @@ class Thoughts:
         """Take a thought that the endpoint keeps apart by itself, so that what is held here is said."""
         self._kept.append(thought)
         self._maybe = False
-        return self.feed("")
+        held, self._pending = self._pending, ""
+        return self.feed(held)
 
     def close(self) -> str:
         """What was held to the end, and is no thought."""
