@@ -6,9 +6,10 @@ into the text. How one call is put together is in called.py.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
-from kernelci.engine.events import CallDelta, CodeDelta, Emit, TextDelta, TextDone, UsageCounted
+from kernelci.engine.events import Call, CallDelta, CodeDelta, Emit, TextDelta, TextDone, UsageCounted
 from kernelci.engine.ports.model import ModelRequest, Reply
 from kernelci.models.called import Called, code_call
 from kernelci.models.channels import Channels
@@ -132,8 +133,7 @@ class StreamedReply:
                 await self._take_written(code_call(self._told.shown))
             else:
                 await self._say(self._told.text)
-        made = [call.made() for call in (self._calls[:1] if self._one_call else self._calls)]
-        calls = tuple(call for call in made if call.name or call.arguments.strip())
+        calls = self._made()
         if calls and calls[0].code is not None:
             shown = "".join(self._code)
             if calls[0].code.startswith(shown):
@@ -146,6 +146,13 @@ class StreamedReply:
             await self._emit(TextDone())
         return Reply(text=text, calls=calls, finish=finish, usage=counted.usage)
 
+    def _made(self) -> tuple[Call, ...]:
+        """The calls, now that they are whole. Where one is allowed, it has what was said after the others, too."""
+        made = [call.made() for call in self._calls]
+        if self._one_call and made:
+            made = [replace(made[0], then="".join(call.then for call in made))]
+        return tuple(call for call in made if call.name or call.arguments.strip())
+
     async def _take(self, delta: Delta) -> None:
         if delta.thought:
             self._measure(delta.thought)
@@ -156,9 +163,12 @@ class StreamedReply:
         # Some endpoints call although they were told not to.
         for piece in delta.calls if self._request.tool_choice != "none" else ():
             self._measure(piece.name, piece.arguments)
-            if not self._calls:
-                await self._say(self._prose.release())
+            is_first = not self._calls
             call = self._call_of(piece)
+            if call is None:
+                continue
+            if is_first:
+                await self._say(self._prose.release())
             call.add(piece)
             if call is self._calls[0] or not self._one_call:
                 await self._show(call)
@@ -203,12 +213,15 @@ class StreamedReply:
             self._text.append(text)
             await self._emit(TextDelta(text))
 
-    def _call_of(self, piece: CallPiece) -> Called:
-        """The call that a piece is part of: the one of its number, else of its id, else the last."""
+    def _call_of(self, piece: CallPiece) -> Called | None:
+        """The call that a piece is part of: the one of its number, else of its id, else the last.
+
+        None has a piece that would begin one and has neither name nor arguments: some endpoints begin with that.
+        """
         call = next((call for call in reversed(self._calls) if call.same(piece)), None)
         if call is not None and piece.name and _begins_another(piece, call):
             call = None
-        if call is None:
+        if call is None and (piece.name or piece.arguments):
             self._size += CHARACTERS_A_CALL
             self._written += CHARACTERS_A_CALL
             call = Called(self._request, piece.index, piece.id or None)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from kernelci.engine.events import CodeDelta, Event
+from kernelci.engine.events import CodeDelta, Event, TextDelta
 from kernelci.engine.ports.model import CODE_TOOL
-from tests.upstream import Chunks, call_chunk, finish_chunk
+from tests.models.requests import FUNCTIONS_ONLY, INTERPRETER, WITH_CODE
+from tests.upstream import Chunks, call_chunk, finish_chunk, text_chunk
+
+CODE_ONLY = replace(WITH_CODE, tools=(INTERPRETER,))
 
 
 def code_in(events: list[Event]) -> str:
@@ -109,6 +114,34 @@ async def test_a_call_in_the_form_that_the_api_began_with(asked, pieces):
 async def test_a_call_without_arguments_runs_nothing(asked):
     _, reply = await asked(Chunks([call_chunk(piece(None, CODE_TOOL, index=0)), finish_chunk()]))
     assert reply.calls[0].code == ""
+
+
+@pytest.mark.parametrize("wanted", [FUNCTIONS_ONLY, WITH_CODE, CODE_ONLY], ids=["functions", "both", "code"])
+@pytest.mark.parametrize(
+    "more", [{"index": 0, "id": ""}, {"index": 0, "id": "a"}, {}], ids=["empty", "an id", "bare"]
+)
+async def test_an_empty_piece_begins_no_call(asked, more, wanted):
+    events, reply = await asked(
+        Chunks([call_chunk(piece("", "", **more)), text_chunk("Hello, you."), finish_chunk()]), wanted
+    )
+    assert (reply.text, reply.calls) == ("Hello, you.", ())
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "Hello, you."
+
+
+async def test_an_empty_piece_takes_no_words_from_the_call_before_it(asked):
+    chunks = [call_chunk(piece(**WHOLE, index=0)), call_chunk(piece("", "", index=1)), text_chunk("Done.")]
+    _, reply = await asked(Chunks([*chunks, finish_chunk("tool_calls")]))
+    assert [(call.code, call.then) for call in reply.calls] == [("1 + 1", "Done.")]
+
+
+async def test_where_one_call_is_allowed_it_has_what_is_said_after_the_others(asked):
+    written = '<tool_call>{"name": "weather", "arguments": {}}</tool_call>' * 2
+    request = replace(WITH_CODE, parallel_tool_calls=False)
+    _, reply = await asked(Chunks([text_chunk(f"{written}\nI asked both."), finish_chunk()]), request)
+    assert [(call.name, call.then.strip()) for call in reply.calls] == [("weather", "I asked both.")]
+    two = [call_chunk(piece(**WHOLE, index=0)), text_chunk("One. "), call_chunk(piece(**WHOLE, index=1))]
+    _, reply = await asked(Chunks([*two, text_chunk("Two."), finish_chunk()]), request)
+    assert [call.then for call in reply.calls] == ["One. Two."]
 
 
 async def test_code_cut_short_is_kept_as_far_as_it_goes(asked):
