@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kernelci.engine.ports.model import ModelRequest
-from kernelci.models.lines import slices
+from kernelci.models.lines import FENCE, Fences, slices
 from kernelci.models.marked import MARKS, mark_in, marked_calls
 from kernelci.models.names import is_offered
 from kernelci.models.pythonic import PYTHONIC, pythonic_calls
@@ -28,8 +28,7 @@ _KEY = (
 _CALL = re.compile(rf"""(?:\[\s*)?\{{\s*["']?{_KEY}["']?\s*:""")
 _MAYBE_CALL = re.compile(r"""(?:\[\s*)?(?:\{\s*(?:["']?\w{0,16}(?:["']\s*)?)?)?""")
 _MAYBE_PYTHONIC = re.compile(r"\[\s*(?:[A-Za-z_][\w.]*)?")
-_FENCE = re.compile(r"(?P<ticks>`{3,})[ \t]*(?P<info>[\w+.-]*)[^`\n]*\n")
-_MAYBE_FENCE = re.compile(r"`{1,2}|`{3,}[^`\n]*")
+_MAYBE_FENCE = re.compile(r"`{1,2}|`{3,}[^`\n]*|~{1,2}|~{3,}[^\n]*")
 _LONGEST_BEGINNING = 4096  # characters until it is known what begins; models can write blanks without end
 
 Kind = Literal["marked", "json", "pythonic", "fence"]
@@ -62,10 +61,10 @@ class Prose:
         self._only_marked = only_marked
         self._pending = ""
         self._passed: list[str] = []  # of what is held, what need not be looked at again
-        self._line = ""
+        self._last = ""  # character of the line so far
         self._begun = False  # whether the line has a letter yet
         self._quotes = False  # whether the line is in the middle of code
-        self._ticks: str | None = None
+        self._fences = Fences()
         self._held: Kind | None = None
         self._said = False
 
@@ -104,7 +103,6 @@ class Prose:
                 offered = all(is_offered(call.name, self._request, exactly=True) for call in calls)
                 return Told(calls=tuple(calls)) if calls and offered else Told(held)
             case "fence":
-                self._ticks = None
                 return self._last_fence(held)
             case None:
                 return Told(held)
@@ -116,7 +114,7 @@ class Prose:
         return held
 
     def _last_fence(self, held: str) -> Told:
-        opening = _FENCE.match(held.lstrip())
+        opening = FENCE.match(held.lstrip())
         if opening is None:
             return Told(held)
         inside = held.lstrip()[opening.end() :].rstrip()
@@ -142,14 +140,14 @@ class Prose:
             return None
         at = self._pending.find("\n") + 1 or len(self._pending)
         line = self._pending[:at]
-        if self._ticks is None and not self._begun:
+        if not self._fences.are_open and not self._begun:
             kind = self._beginning(self._pending.lstrip())
             if kind == "maybe" and len(self._pending) < _LONGEST_BEGINNING:
                 return None
             if kind and kind != "maybe":
                 self._held = kind
                 return ""
-        if self._ticks is None:
+        if not self._fences.are_open:
             mark = mark_in(line)
             if mark < len(line) and (line[:mark].count("`") + self._quotes) % 2:
                 return self._say(line[: mark + 1])  # in a line's code, it is only mentioned
@@ -163,7 +161,7 @@ class Prose:
         """What a line that begins so may turn out to be."""
         if self._only_marked:
             return None
-        if opening := _FENCE.match(start):
+        if opening := FENCE.match(start):
             info = opening["info"].lower()
             if self._python and info in _PYTHON:
                 return "fence"
@@ -191,45 +189,34 @@ class Prose:
         """A held block that other words follow was only shown."""
         held, at = self._pending, 0
         if not self._passed:
-            opening = _FENCE.match(held.lstrip())
+            opening = FENCE.match(held.lstrip())
             assert opening is not None
-            self._ticks, at = opening["ticks"], held.index(opening[0]) + opening.end()
-        while (end := held.find("\n", at) + 1) and not self._is_closing(held[at:end]):
+            self._fences.feed(opening[0])
+            at = held.index(opening[0]) + opening.end()
+        while self._fences.are_open and (end := held.find("\n", at) + 1):
+            self._fences.feed(held[at:end])
             at = end
-        if end and held[end:].strip():
-            said = "".join([*self._passed, held[:end]])
+        if not self._fences.are_open and held[at:].strip():
+            said = "".join([*self._passed, held[:at]])
             self._passed.clear()
-            self._held, self._pending, self._ticks = None, held[end:], None
-            self._line, self._begun, self._quotes, self._said = "", False, False, True
+            self._held, self._pending = None, held[at:]
+            self._last, self._begun, self._quotes, self._said = "", False, False, True
             return said
         if at:
             self._passed.append(held[:at])
             self._pending = held[at:]
         return None
 
-    def _is_closing(self, line: str) -> bool:
-        line = line.strip()
-        return self._ticks is not None and line.startswith(self._ticks) and not line.strip("`")
-
     def _say(self, text: str) -> str:
         self._pending = self._pending[len(text) :]
-        self._line += text
+        self._fences.feed(text)
+        self._last = text[-1:]
         self._quotes ^= bool(text.count("`") % 2)
         self._begun = self._begun or bool(text.strip())
         self._said = self._said or self._begun
         if text.endswith("\n"):
-            self._pass_line()
+            self._last, self._begun, self._quotes = "", False, False
         return text
-
-    def _pass_line(self) -> None:
-        """Begin a new line, and know whether it is inside a fenced block."""
-        line, self._line = self._line.strip(), ""
-        self._begun = self._quotes = False
-        if self._ticks is None:
-            opening = _FENCE.match(line + "\n")
-            self._ticks = opening["ticks"] if opening else None
-        elif self._is_closing(line):
-            self._ticks = None
 
 
 def calls_thought(thoughts: str, request: ModelRequest) -> tuple[WrittenCall, ...]:

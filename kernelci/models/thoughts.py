@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from kernelci.models.lines import slices
+from kernelci.models.lines import Fences, slices
 
 _CLOSING = {
     "<think>": "</think>",
@@ -14,7 +14,6 @@ _CLOSING = {
     "[THINK]": "[/THINK]",
 }
 _LONGEST_TAG = 32  # characters, with white space before it
-_FENCE = re.compile(r"\s*```[^`]*$")
 
 _FROM_THE_START = re.compile(r"deepseek-?r1|qwq|qwen.*thinking", re.IGNORECASE)
 
@@ -41,7 +40,7 @@ class Thoughts:
         self._sought = 0
         self._kept: list[str] = []
         self._opened = 0
-        self._fenced = False
+        self._fences = Fences()
         self._line = ""
         self._begun = False  # whether the line has a letter yet
         self._said = False
@@ -93,7 +92,7 @@ class Thoughts:
             return self._perhaps_think()
         at = self._pending.find("\n") + 1 or len(self._pending)
         line = self._pending[:at]
-        if self._fenced:
+        if self._fences.are_open:
             return self._say(line)
         if self._begun:
             return self._say_on(line)
@@ -136,8 +135,8 @@ class Thoughts:
         self._pending = self._pending[len(line) :]
         self._line += line
         self._begun = self._begun or bool(line.strip())
+        self._fences.feed(line)
         if line.endswith("\n"):
-            self._fenced ^= bool(_FENCE.match(self._line))
             self._line, self._begun = "", False
         return line
 

@@ -48,6 +48,9 @@ PARTS = st.sampled_from(
         "```python\n",
         "```json\n",
         "```\n",
+        "~~~\n",
+        "````markdown\n",
+        "````\n",
         "print(1)\n",
     ]
 )
@@ -136,6 +139,26 @@ def test_an_answer_that_looks_like_a_call_is_said(text: str):
 def test_a_fence_that_says_it_is_a_call_is_read_as_a_marked_one():
     _, told = heard('```tool_call\n{"name": "python", "code": "1"}\n```', [], python=False)
     assert [call.arguments for call in told.calls] == ['{"code": "1"}']
+
+
+FENCES = [
+    "````markdown\n{}````\nend",
+    "```\n{}```\nend",
+    "~~~\n{}~~~\n",
+    "~~~ a `b`\n```\n{}~~~\n",
+    "````\n```\n{}",
+]
+
+
+@pytest.mark.parametrize("fenced", FENCES)
+def test_what_is_in_a_fence_is_only_shown(fenced: str):
+    call = '<tool_call>{"name":"weather","arguments":{}}</tool_call>\n'
+    for text in (fenced.format(call), fenced.format("<think>hi</think>\nshown\n")):
+        for cuts in ([], list(range(len(text)))):
+            thoughts = Thoughts()
+            said, told = heard(text, cuts, python=True)
+            assert (said + told.text, told.calls) == (text, ())
+            assert "".join(map(thoughts.feed, pieces(text, cuts))) + thoughts.close() == text
 
 
 def said_aloud(text: str, cuts: list[int], *, from_the_start: bool) -> str:
