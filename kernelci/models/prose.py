@@ -29,6 +29,7 @@ _CALL = re.compile(rf"""(?:\[\s*)?\{{\s*["']?{_KEY}["']?\s*:""")
 _MAYBE_CALL = re.compile(r"""(?:\[\s*)?(?:\{\s*(?:["']?\w{0,16}(?:["']\s*)?)?)?""")
 _MAYBE_PYTHONIC = re.compile(r"\[\s*(?:[A-Za-z_][\w.]*)?")
 _MAYBE_FENCE = re.compile(r"`{1,2}|`{3,}[^`\n]*|~{1,2}|~{3,}[^\n]*")
+_OPENING_QUOTES = frozenset("\"'“‘„«")
 _LONGEST_BEGINNING = 4096  # characters until it is known what begins; models can write blanks without end
 
 Kind = Literal["marked", "json", "pythonic", "fence"]
@@ -149,13 +150,18 @@ class Prose:
                 return ""
         if not self._fences.are_open:
             mark = mark_in(line)
-            if mark < len(line) and (line[:mark].count("`") + self._quotes) % 2:
-                return self._say(line[: mark + 1])  # in a line's code, it is only mentioned
+            if mark < len(line) and self._is_mentioned(line[:mark]):
+                return self._say(line[: mark + 1])
             if mark == 0:
                 self._held = "marked" if line.startswith(MARKS) else None
                 return "" if self._held else None
             line = line[:mark]
         return self._say(line)
+
+    def _is_mentioned(self, before: str) -> bool:
+        """Whether a mark is only spoken of: in a line's code, or right behind a quote."""
+        in_code = (before.count("`") + self._quotes) % 2 == 1
+        return in_code or (before or self._last)[-1:] in _OPENING_QUOTES
 
     def _beginning(self, start: str) -> Kind | Literal["maybe"] | None:
         """What a line that begins so may turn out to be."""

@@ -161,6 +161,18 @@ def test_what_is_in_a_fence_is_only_shown(fenced: str):
             assert "".join(map(thoughts.feed, pieces(text, cuts))) + thoughts.close() == text
 
 
+CALL = '<tool_call>{"name":"weather","arguments":{}}</tool_call>'
+
+
+@pytest.mark.parametrize(
+    "text", [f'I call it "{CALL}".', f"Say '{CALL}'", f"It is “{CALL}”.", f'"{CALL}"', f"Write `{CALL}`."]
+)
+def test_a_call_in_quotes_is_only_spoken_of(text: str):
+    for cuts in ([], list(range(len(text)))):
+        said, told = heard(text, cuts, python=True)
+        assert (said + told.text, told.calls) == (text, ())
+
+
 def said_aloud(text: str, cuts: list[int], *, from_the_start: bool) -> str:
     thoughts = Thoughts(from_the_start=from_the_start)
     return "".join(thoughts.feed(piece) for piece in pieces(text, cuts)) + thoughts.close()
