@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from kernelci.engine.events import Call
 from kernelci.engine.ports.model import CODE_TOOL, ModelRequest
 from kernelci.models.arguments import code_in
@@ -90,8 +88,3 @@ class Called:
         then = "".join(self._then) + self._said.close()
         code = code_in(arguments) if self._request.offers_code and name == CODE_TOOL else None
         return Call(self.id, name, arguments, code, then if then.strip() else "")
-
-
-def code_call(code: str) -> WrittenCall:
-    """The call that fenced code stands for."""
-    return WrittenCall(CODE_TOOL, json.dumps({"code": code}, ensure_ascii=False))

@@ -10,11 +10,10 @@ import json
 import re
 from itertools import islice
 
-from kernelci.engine.ports.model import CODE_TOOL
 from kernelci.models.arguments import loose_json
-from kernelci.models.pythonic import PYTHONIC, pythonic_calls
+from kernelci.models.pythonic import PYTHONIC, begins_as_python, pythonic_calls
 from kernelci.models.tagged import tagged_calls
-from kernelci.models.written import WrittenCall, calls_of, json_calls
+from kernelci.models.written import WrittenCall, calls_of, code_call, json_calls
 
 MARKS = (
     "<tool_call>",  # Hermes, Qwen, GLM
@@ -144,11 +143,11 @@ def _pythonic(text: str, at: int) -> tuple[list[WrittenCall], int]:
 
 
 def _python(text: str, at: int) -> tuple[list[WrittenCall], int]:
-    """Code as it is."""
+    """Code as it is, unless Python is at a loss in its first line: then the mark was only spoken of."""
     ended = _CODE_ENDED.search(text, at)
     code = text[at : ended.start() if ended else len(text)].strip("\n")
     end = ended.end() if ended else len(text)
-    return [WrittenCall(CODE_TOOL, json.dumps({"code": code}))] if code.strip() else [], end
+    return [code_call(code)] if code.strip() and begins_as_python(code) else [], end
 
 
 def _loosely(text: str, at: int) -> tuple[list[WrittenCall], int]:

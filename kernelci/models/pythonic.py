@@ -1,6 +1,6 @@
 """Calls written as Python's own, in a list: `[weather(city="Haifa")]`, as Llama 3.2, Llama 4 and LFM2 write them.
 
-They are parsed and never evaluated: the arguments are named, and literals.
+They are parsed and never evaluated: the arguments are named, and literals. And whether a text is Python at all.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import ast
 import json
 import re
 import warnings
+from typing import Literal, cast
 
 from kernelci.models.written import WrittenCall
 
@@ -37,12 +38,29 @@ def pythonic_calls(text: str) -> list[WrittenCall]:
         return []
 
 
+def begins_as_python(text: str) -> bool:
+    """Whether a text's first line may be Python's, or IPython's: a mistake further on is for the kernel to tell."""
+    if len(text) > _LONGEST:
+        return True
+    try:
+        _ = _tree(text.strip(), "exec")
+    except SyntaxError as error:
+        return (error.lineno or 0) > 1 or text.lstrip().startswith(("%", "!"))
+    except (ValueError, RecursionError, MemoryError):
+        pass
+    return True
+
+
 def _parsed(text: str) -> ast.expr | None:
     try:
-        with warnings.catch_warnings(action="ignore"):  # of a backslash that escapes nothing
-            return ast.parse(text, mode="eval").body
+        return cast("ast.Expression", _tree(text, "eval")).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _tree(text: str, mode: Literal["exec", "eval"]) -> ast.AST:
+    with warnings.catch_warnings(action="ignore"):  # of a backslash that escapes nothing
+        return ast.parse(text, mode=mode)
 
 
 def _call(node: ast.expr) -> WrittenCall:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from kernelci.engine.events import Call, CallDelta, CodeDelta, Emit, TextDelta, TextDone, UsageCounted
 from kernelci.engine.ports.model import ModelRequest, Reply
-from kernelci.models.called import Called, code_call
+from kernelci.models.called import Called
 from kernelci.models.channels import Channels
 from kernelci.models.chunks import MOST_TOKENS, CallPiece, Chunk, Counted, Delta
 from kernelci.models.endpoint import TooLong
@@ -20,7 +20,7 @@ from kernelci.models.partial import Characters, PartialCode
 from kernelci.models.prose import Prose, Told, calls_thought
 from kernelci.models.thoughts import Thoughts
 from kernelci.models.tokens import CHARACTERS_A_CALL, LONG_TOKEN, characters_in, estimated
-from kernelci.models.written import WrittenCall
+from kernelci.models.written import WrittenCall, code_call
 from kernelci.protocol.usage import Usage
 
 Finish = Literal["stop", "length", "content_filter"]

@@ -35,6 +35,11 @@ _BESIDE = frozenset({"type", "id"})
 _AROUND = frozenset({*_BESIDE, "index", "role", "content"})
 
 
+def code_call(code: object) -> WrittenCall:
+    """The call that code alone stands for."""
+    return WrittenCall(CODE_TOOL, json.dumps({"code": code}, ensure_ascii=False))
+
+
 def calls_of(value: object) -> list[WrittenCall]:
     """The calls that a decoded JSON value is: one object, a list of them, or a whole message.
 
@@ -48,7 +53,7 @@ def calls_of(value: object) -> list[WrittenCall]:
     if wrapping := _wrapping(fields):
         return calls_of(fields[wrapping])
     if set(fields) == {"code"}:
-        return [WrittenCall(CODE_TOOL, json.dumps(fields, ensure_ascii=False))]
+        return [code_call(fields["code"])]
     name_key = _name_key(fields)
     if name_key is None:
         return []

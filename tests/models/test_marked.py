@@ -67,6 +67,23 @@ def test_a_tag_that_is_only_spoken_of_is_no_call(text: str):
     assert marked_calls(text) == ([], "")
 
 
+@pytest.mark.parametrize(
+    "text", ["<|python_tag|> is what Llama writes before code.", "<|python_tag|>Note: see below."]
+)
+def test_words_behind_a_mark_of_python_are_no_code(text: str):
+    assert marked_calls(text) == ([], "")
+    call = json.dumps({"name": "f", "arguments": {"code": "1"}})
+    assert codes_in(f"{text}\n<tool_call>{call}</tool_call>") == ["1"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["%pip list", "!ls", " x = 1", "await f()", "for x in y:\n    print(x", "x = 1\nif x:\nprint(x)", "s = '\\d'"],
+)
+def test_code_with_a_mistake_or_in_ipythons_words_is_code(code: str):
+    assert codes_in(f"<|python_tag|>{code}<|eom_id|>") == [code]
+
+
 def test_what_is_said_between_and_after_calls_is_kept():
     text = "<tool_call>{}</tool_call>One.\n<tool_call>{}</tool_call>\nTwo.<|im_end|>".replace(
         "{}", json.dumps({"name": "f", "arguments": {}})
