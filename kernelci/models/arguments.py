@@ -53,6 +53,14 @@ def code_in(arguments: str) -> str:
     return whole(arguments if code is None else _unfenced(code))
 
 
+def value_at(text: str, at: int) -> tuple[object, int] | None:
+    """The JSON value that begins at a place, and where it ends; None where none does."""
+    try:
+        return _LENIENT.raw_decode(text, at)
+    except (ValueError, RecursionError):
+        return None
+
+
 def loose_json(text: str) -> object:
     """The value that the text begins with, repaired where it is not quite JSON; None where there is none."""
     value = _first_value(text)
@@ -145,10 +153,8 @@ def _unescaped(escape: re.Match[str]) -> str:
 
 def _first_value(text: str) -> object:
     """The JSON value that the text begins with; None where there is none."""
-    try:
-        return cast("object", _LENIENT.raw_decode(text.strip())[0])
-    except (ValueError, RecursionError):
-        return None
+    first = value_at(text.strip(), 0)
+    return first and first[0]
 
 
 def _repaired(text: str) -> object:

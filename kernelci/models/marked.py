@@ -6,11 +6,10 @@ of marks. Only what cannot be read so is split at marks and at the tags that clo
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import islice
 
-from kernelci.models.arguments import loose_json
+from kernelci.models.arguments import loose_json, value_at
 from kernelci.models.pythonic import PYTHONIC, begins_as_python, pythonic_calls
 from kernelci.models.tagged import tagged_calls
 from kernelci.models.written import WrittenCall, calls_of, code_call, json_calls
@@ -70,7 +69,6 @@ in every way there is.
 """
 
 _FENCE_END = re.compile(r"\s*```")
-_JSON = json.JSONDecoder(strict=False)
 
 
 def marked_calls(text: str) -> tuple[list[WrittenCall], str]:
@@ -122,10 +120,10 @@ def _named(text: str, at: int) -> tuple[list[WrittenCall], int]:
     named = _NAMED.match(text, at)
     if named is None:
         return [], at
-    try:
-        value, end = _JSON.raw_decode(text, named.end())
-    except (ValueError, RecursionError):
+    decoded = value_at(text, named.end())
+    if decoded is None:
         return [], at
+    value, end = decoded
     closed = _FENCE_END.match(text, end)
     arguments = value if isinstance(value, str) else text[named.end() : end]
     return [WrittenCall(named["name"], arguments)], closed.end() if closed else end

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 
+from kernelci.models.arguments import value_at
 from kernelci.models.written import WrittenCall
 
 _AROUND = r"</(?:function|invoke|tool_calls?|function_calls?|minimax:tool_call)>"
@@ -34,7 +35,6 @@ _ARGUMENT = re.compile(
     rf"(?:</arg_value>(?=\s*(?:<arg_key>|{_AROUND}{_ALONE}|\Z))|(?=\n[ \t]*{_AROUND}{_ALONE})|\Z)",
     re.DOTALL,
 )
-_JSON = json.JSONDecoder(strict=False)
 _LEFT = ("</parameter>", "</arg_value>", "</function>", "</invoke>", "</tool_call>")
 
 
@@ -77,13 +77,8 @@ def _arguments(text: str, at: int) -> tuple[str | None, int]:
     """Arguments without tags of their own: JSON, or all before the closing tag; None where that is missing."""
     start = at + len(text[at : at + 64]) - len(text[at : at + 64].lstrip())
     is_json = text.startswith(("{", '"'), start)
-    if is_json:
-        try:
-            _, end = _JSON.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            pass
-        else:
-            return text[start:end], end
+    if is_json and (decoded := value_at(text, start)):
+        return text[start : decoded[1]], decoded[1]
     body = _BODY.match(text, at)
     if body is None or not (body["closed"] or is_json):
         return None, at

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from kernelci.engine.ports.model import CODE_TOOL
-from kernelci.models.arguments import loose_json
+from kernelci.models.arguments import loose_json, value_at
 from kernelci.protocol.parts import JsonObject
 
 
@@ -24,7 +24,6 @@ class WrittenCall:
 Reading = Callable[[object], list[WrittenCall]]
 """How the calls in a decoded value are read: `calls_of` or `plain_calls_of`."""
 
-_JSON = json.JSONDecoder(strict=False)
 _BETWEEN = re.compile(r"[\s;,]*")
 _REST = re.compile(r"[\s;,}\]]*")  # a bracket too many is no word
 
@@ -90,15 +89,19 @@ def json_calls(text: str, at: int, reading: Reading) -> tuple[list[WrittenCall],
         start = between.end() if between else at
         if not text.startswith(("{", "["), start):
             return calls, at
-        try:
-            value, end = _JSON.raw_decode(text, start)
-            found = reading(cast("object", value))
-        except (ValueError, RecursionError):
-            return calls, at
-        if not found:
+        decoded = value_at(text, start)
+        found = _read(decoded[0], reading) if decoded else []
+        if not decoded or not found:
             return calls, at
         calls += found
-        at = end
+        at = decoded[1]
+
+
+def _read(value: object, reading: Reading) -> list[WrittenCall]:
+    try:
+        return reading(value)
+    except RecursionError:
+        return []
 
 
 def calls_in_json(text: str, reading: Reading) -> list[WrittenCall]:
@@ -111,14 +114,11 @@ def calls_in_json(text: str, reading: Reading) -> list[WrittenCall]:
 
 def code_alone(text: str) -> str | None:
     """The code in JSON that is nothing but `{"code": "..."}`."""
-    try:
-        value, end = _JSON.raw_decode(text.strip())
-        rest = text.strip()[end:]
-    except (ValueError, RecursionError):
-        value, rest = loose_json(text), ""
+    text = text.strip()
+    value, end = value_at(text, 0) or (loose_json(text), len(text))
     fields = cast("JsonObject", value) if isinstance(value, dict) else {}
     code = fields.get("code")
-    return code if isinstance(code, str) and len(fields) == 1 and _REST.fullmatch(rest) else None
+    return code if isinstance(code, str) and len(fields) == 1 and _REST.fullmatch(text, end) else None
 
 
 def _wrapping(fields: JsonObject) -> str | None:
