@@ -68,12 +68,12 @@ def spent_in_pieces(reader: Prose | Thoughts, size: int) -> float:
 
 @pytest.mark.parametrize("made", [lambda: Prose(WITH_CODE, python=True), Thoughts], ids=["prose", "thoughts"])
 def test_a_long_text_in_one_piece_takes_about_as_long_as_in_many(made: Callable[[], Prose | Thoughts]):
-    assert spent_in_pieces(made(), len(LINES)) < 2 * spent_in_pieces(made(), 2**10)
+    assert spent_in_pieces(made(), len(LINES)) < 2.5 * spent_in_pieces(made(), 2**10)
 
 
 def test_a_long_text_that_was_held_for_a_thought_takes_about_as_long_as_any():
     held, thoughts = Thoughts(from_the_start=True), Thoughts()
-    assert spent_in_pieces(held, len(LINES)) < 2 * spent_in_pieces(thoughts, 2**10)
+    assert spent_in_pieces(held, len(LINES)) < 2.5 * spent_in_pieces(thoughts, 2**10)
 
 
 def test_json_is_repaired_only_where_that_takes_no_time():
