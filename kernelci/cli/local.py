@@ -27,7 +27,9 @@ def server_for(settings: Settings, console: Console) -> Generator[tuple[str, Sec
     """
     if address := folder.running(settings.data_dir):
         tell(console, f"Asking the kernelci server at {address}, which has its own model.", "bright_black")
-        if settings.model or settings.model_url or settings.models:
+        if _chosen(settings) != _chosen(
+            Settings.model_validate({})
+        ):  # what the environment says is nobody's wish now
             raise StartupError(
                 f"The server at {address} uses this data folder, and its own model answers. Leave out --model and "
                 "--model-url, or stop the server, or choose another --data-dir."
@@ -39,6 +41,11 @@ def server_for(settings: Settings, console: Console) -> Generator[tuple[str, Sec
     own = prepare_kernels(settings, console).model_copy(update={"host": "127.0.0.1", "port": 0, "api_key": key})
     with running(own, upstream=lambda sentence: tell(console, sentence, "bright_black")) as address:
         yield address, key
+
+
+def _chosen(settings: Settings) -> tuple[object, ...]:
+    """What says which model answers."""
+    return settings.model, settings.model_url, settings.models
 
 
 def notebook_of(settings: Settings, thread_id: str) -> Path:

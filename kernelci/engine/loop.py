@@ -7,6 +7,7 @@ stored.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import anyio
@@ -18,6 +19,8 @@ from kernelci.engine.ports.model import Model, Reply
 from kernelci.engine.prompt import Prompt
 from kernelci.engine.tools import Tools
 from kernelci.errors import PromptTooLong
+
+logger = logging.getLogger(__name__)
 
 _SMALL = 1500
 """Tokens that every model reads at once."""
@@ -80,8 +83,10 @@ async def _carry_out(
 
 async def _reply(prompt: Prompt, model: Model, emit: Emit, turn: int) -> Reply:
     """The model's reply; what is too long for it is asked without the oldest part of the conversation."""
-    if prompt.tokens > _SMALL and (room := await model.room(prompt.model)) is not None:
-        prompt.fit(room)  # what does not fit is asked all the same: these are estimates
+    if prompt.tokens > _SMALL and (room := await model.room(prompt.model)) is not None and not prompt.fit(room):
+        # Asked all the same: these are estimates.
+        told = {"action": "question_too_long", "run_id": prompt.run.id}
+        logger.warning("a question has about %d tokens, with room for %d", prompt.tokens, room, extra=told)
     while True:
         try:
             return await model.reply(prompt.request(turn), emit)

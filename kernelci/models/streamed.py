@@ -53,7 +53,8 @@ class StreamedReply:
         self._characters = Characters()
         self._channels = Channels()
         self._thoughts = Thoughts(from_the_start=habits.thinks_from_the_start)
-        self._prose = Prose(request, python=not habits.calls_tools)
+        self._habits = habits
+        self._prose = self._reader()
         self._told: Told | None = None
         self._calls: list[Called] = []
         self._decoder = PartialCode()
@@ -66,6 +67,8 @@ class StreamedReply:
         Raises:
             TooLong: the reply has more than LONGEST_REPLY characters.
         """
+        if not self.begun:
+            self._prose = self._reader()  # that the model cannot call tools may just have been found out
         self.begun = True
         if chunk.usage:
             self._usage = _counted(chunk.usage) or self._usage
@@ -84,6 +87,9 @@ class StreamedReply:
         """Take in that the endpoint says it is over: some never say why, and anything that came is a reply then."""
         if self.finish is None and self._size:
             self.finish = "stop"
+
+    def _reader(self) -> Prose:
+        return Prose(self._request, python=not self._habits.calls_tools)
 
     @property
     def usage(self) -> Usage:

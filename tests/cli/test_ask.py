@@ -76,6 +76,15 @@ def test_without_a_model_the_code_of_the_question_runs_on_the_running_server(
     assert "\x1b" not in done.stdout
 
 
+def test_beside_a_server_only_a_model_that_was_typed_is_one_too_many(kernelci: Command, settings: Settings) -> None:
+    usual = {"KERNELCI_MODEL": "weak", "KERNELCI_MODEL_URL": "http://127.0.0.1:1/v1"}
+    with running(settings, Catalog(None)):
+        asked = kernelci.run("ask", "Hello?", **usual)
+        typed = kernelci.run("ask", "Hello?", "--model", "strong", **usual)
+    assert (asked.returncode, typed.returncode) == (0, 2), asked.stderr
+    assert "Leave out --model and --model-url" in typed.stderr
+
+
 def test_a_run_that_fails_says_why_and_is_a_failure(kernelci: Command, settings: Settings) -> None:
     with running(settings, ScriptedModel([])):
         done = kernelci.run("ask", "Anything?")

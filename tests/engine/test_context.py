@@ -62,8 +62,12 @@ async def test_the_oldest_goes_and_the_instructions_stay(engine: Engine, upstrea
     assert "out_1 goes on" in str(bodies[-1]["messages"])
 
 
-async def test_what_cannot_be_cut_is_asked_as_it_is(engine: Engine, upstream: Upstream) -> None:
+async def test_what_cannot_be_cut_is_asked_as_it_is_and_the_log_says_so(
+    engine: Engine, upstream: Upstream, caplog: pytest.LogCaptureFixture
+) -> None:
     upstream.will([Says("Long.")])
     (run,) = await asked(engine, upstream, ["word " * 5000])
     assert run.status == "completed"
     assert shape(upstream.requests[0].body) == "u"
+    (told,) = [record for record in caplog.records if getattr(record, "action", "") == "question_too_long"]
+    assert told.getMessage().endswith("tokens, with room for 3072")

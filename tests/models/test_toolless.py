@@ -41,6 +41,11 @@ async def test_a_refusal_is_remembered_for_that_model_alone(upstream):
     assert ["tools" in asked.body for asked in upstream.requests] == [True, False, False, True]
 
 
+async def test_a_model_that_could_call_and_cannot_any_more_has_its_code_run(upstream):
+    answers = [Runs("1"), REFUSED, FENCED, FENCED]
+    assert await replies(upstream, answers, WITH_CODE, WITH_CODE, WITH_CODE) == [["1"], ["6 * 7"], ["6 * 7"]]
+
+
 async def test_a_model_is_tried_once(upstream):
     answers = [FENCED, Says("I have no tools."), FENCED]
     assert await replies(upstream, answers, WITH_CODE, WITH_CODE) == [["6 * 7"], ["6 * 7"]]
