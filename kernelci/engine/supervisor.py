@@ -269,7 +269,8 @@ class Supervisor:
                     await self._lay_to_rest(run, _NOT_STORED)
                 return None
             except Exception as error:  # whatever keeps the store from working, it may pass
-                logger.warning("the store does not work: %s", error, extra={"action": "store_down"})
+                told = str(error).partition("\n")[0]
+                logger.warning("the store does not work: %s", told, extra={"action": "store_down"})
                 self._bus.break_off(driven.run.id, in_words(error))  # who follows it is not to wait for so long
             await anyio.sleep(wait)
         return None

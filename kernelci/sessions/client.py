@@ -187,7 +187,7 @@ class KernelClient:
                 await self._changed.wait()
                 await _tell(cell, on_output)
         if cell.over and not cell.flooded:
-            return ("ok" if cell.status == "ok" else "error"), self._remark()
+            return ("ok" if cell.status == "ok" else "error"), await self._remark()
         if not self._deaf:
             await self._stop(cell)
         if self._deaf and not self._killed:
@@ -197,8 +197,10 @@ class KernelClient:
             return "timeout", f"The cell was stopped because it ran for more than {timeout:g} seconds.{sequel}\n"
         return "interrupted", f"The cell was stopped because {cell.stopped or 'it put out too much'}.{sequel}\n"
 
-    def _remark(self) -> str | None:
-        """What to say after a cell that has ended by itself, if anything."""
+    async def _remark(self) -> str | None:
+        """What to say after a cell that has ended by itself, if anything: it may have made room meanwhile."""
+        if self._full:
+            self._full = not await anyio.to_thread.run_sync(disk.fits, self._folder, self._limits.disk)
         if self._kernel.starved > self._starved:
             return f"A process of this session was killed: {self._out_of_memory()}.\n"
         return f"Later cells may be stopped: {self._too_full()}.\n" if self._full else None
