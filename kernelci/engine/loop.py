@@ -83,7 +83,7 @@ async def _carry_out(
 
 async def _reply(prompt: Prompt, model: Model, emit: Emit, turn: int) -> Reply:
     """The model's reply; what is too long for it is asked without the oldest part of the conversation."""
-    if prompt.tokens > _SMALL and (room := await model.room(prompt.model)) is not None and not prompt.fit(room):
+    if prompt.exceeds(_SMALL) and (room := await model.room(prompt.model)) is not None and not prompt.fit(room):
         # Asked all the same: these are estimates.
         told = {"action": "question_too_long", "run_id": prompt.run.id}
         logger.warning("a question has about %d tokens, with room for %d", prompt.tokens, room, extra=told)

@@ -100,6 +100,12 @@ class Prompt:
         """How many tokens the next question has, roughly."""
         return tokens_in(self.messages, self._tools(), self.figures)
 
+    def exceeds(self, tokens: int) -> bool:
+        """Whether the next question has more than so many, roughly; of a long one not all is looked at."""
+        beside = tokens_in((), self._tools(), self.figures)
+        counted = accumulate((tokens_in([message]) for message in self.messages), initial=beside)
+        return any(so_far > tokens for so_far in counted)
+
     def fit(self, room: int) -> bool:
         """Leave out what so many tokens have no room for; False if that does not do.
 

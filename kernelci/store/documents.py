@@ -33,8 +33,9 @@ def columns(table: Table, *, brief: bool = False) -> Select[Any, Any, Any, Any]:
 
 def found(kind: type[ObjectT], row: Row[*tuple[Any, ...]]) -> ObjectT:
     """The object that a row keeps."""
-    parse = _parsed if len(row.doc) <= LONGEST else _parsed.__wrapped__
-    return parse(kind, row.doc, row.pairs, row.owner, row.seq >= WAITING)
+    doc, pairs, owner, seq = row[:4]
+    parse = _parsed if len(doc) <= LONGEST else _parsed.__wrapped__
+    return parse(kind, doc, pairs, owner, seq >= WAITING)
 
 
 @lru_cache(KEPT)
